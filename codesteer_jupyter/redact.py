@@ -1,7 +1,8 @@
 """Takes the secrets this process knows out of everything that is recorded or displayed.
 
-Known secrets are the values of environment variables whose names say key, token, secret or
-password. Generated code and servers may echo them; a record must not keep them.
+Known secrets are the values of environment variables, and of the user's own variables, whose
+names say key, token, secret or password. Generated code and servers may echo them; a record must
+not keep them.
 """
 
 from __future__ import annotations
@@ -12,9 +13,10 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any, TypeVar
 
+from codesteer_jupyter.secret_shapes import names_a_secret
 from codesteer_jupyter.steering.events import AnswerDelta, Event, GuidanceDelta, OutputProduced
 
-__all__ = ["LEAST_LENGTH", "EventRedactor", "Redactor", "secrets_of"]
+__all__ = ["LEAST_LENGTH", "EventRedactor", "Redactor", "known_secrets", "secrets_of"]
 
 LEAST_LENGTH = 8
 """Shorter values are words that occur by chance; hiding them would mangle answers."""
@@ -34,6 +36,15 @@ def secrets_of(environ: Mapping[str, str] | None = None) -> dict[str, str]:
             continue  # a setting, e.g. CODESTEER_MAX_TOKENS
         # A file's place (SSH_KEY_PATH, a socket) is no secret, and common in tracebacks.
         if _NAMES.search(name) and len(value) >= LEAST_LENGTH and not os.path.exists(value):
+            found.setdefault(value, name)
+    return found
+
+
+def known_secrets(namespace: Mapping[str, object] | None = None) -> dict[str, str]:
+    """Secret value: name, of the environment and of the variables in `namespace`."""
+    found = secrets_of()
+    for name, value in list((namespace or {}).items()):
+        if isinstance(value, str) and len(value) >= LEAST_LENGTH and names_a_secret(name):
             found.setdefault(value, name)
     return found
 

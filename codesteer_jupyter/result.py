@@ -9,7 +9,7 @@ from typing import Any, Literal
 from codesteer_jupyter.answer_value import parse_value
 from codesteer_jupyter.steering.trajectory import Round, RunUsage, Trajectory, Verification
 
-__all__ = ["Result", "final_code"]
+__all__ = ["Result", "final_code", "final_round"]
 
 
 class Result:
@@ -132,16 +132,24 @@ class Result:
         publish(*data) if isinstance(data, tuple) else publish(data)
 
 
-def final_code(run: Trajectory) -> str | None:
-    """The code of the round the answer is from; else of the last round whose code ran ok."""
+def final_round(run: Trajectory) -> Round | None:
+    """The round whose code is behind the final answer: the answer's own, else the last whose code
+    ran ok.
+    """
     if run.answer_round is not None and 0 < run.answer_round <= len(run.rounds):
-        answer = run.rounds[run.answer_round - 1].answer
-        if answer is not None and answer.code is not None:
-            return answer.code
+        chosen = run.rounds[run.answer_round - 1]
+        if chosen.answer is not None and chosen.answer.code is not None:
+            return chosen
     for item in reversed(run.rounds):
         if item.answer is not None and item.answer.code and item.execution and item.execution.ok:
-            return item.answer.code
+            return item
     return None
+
+
+def final_code(run: Trajectory) -> str | None:
+    """The code of `final_round`."""
+    chosen = final_round(run)
+    return chosen.answer.code if chosen is not None and chosen.answer is not None else None
 
 
 def _clip(text: str | None, limit: int = 80) -> str:

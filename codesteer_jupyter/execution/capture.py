@@ -87,21 +87,23 @@ class Capture:
             (shell, "autoawait", shell.autoawait),
         ]
         try:
-            sys.stdout, sys.stderr = self._stream("stdout"), self._stream("stderr")
+            sys.stdout, sys.stderr = self.stream("stdout"), self.stream("stderr")
             sys.displayhook = trap.hook = self._result
             builtins.input = no_input
             shell.display_pub = self._publisher()
             shell.loop_runner, shell.autoawait = run_nested, True
-            # Tracebacks are part of the report; the shell would show them in the user's cell.
-            shell._showtraceback = lambda *_: None
+            # Tracebacks are part of the report; the shell would show them in the user's cell,
+            # and take a tenth of a second to colour them.
+            shell.showtraceback = shell.showsyntaxerror = lambda *_, **__: None
             yield
         finally:
-            del shell._showtraceback
+            del shell.showtraceback, shell.showsyntaxerror
             for owner, name, value in reversed(saved):
                 setattr(owner, name, value)
             self._pass_on()
 
-    def _stream(self, name: str) -> _Stream:
+    def stream(self, name: str) -> io.TextIOBase:
+        """A text stream whose text is taken as that of `name`, stdout or stderr."""
         return _Stream(lambda text: self._text(name, text))
 
     def _text(self, name: str, text: str) -> None:

@@ -2,51 +2,106 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import types
+from collections.abc import Iterable, Mapping
 from typing import Any
 
+from codesteer_jupyter.execution.contents import Content, Contents
 from codesteer_jupyter.steering.trajectory import Json
 
 __all__ = ["Names"]
 
 _MOST = 80  # characters of a value that are shown
 _SMALL = 1_000  # containers up to this length are looked into
+# Cannot change in place, or only as a program changes, not as data does.
+_FIXED = (
+    *(type(None), bool, int, float, complex, str, bytes, type, types.ModuleType),
+    *(types.FunctionType, types.BuiltinFunctionType, types.MethodType),
+)
 
 
 class Names:
     """A look at a namespace before the run; `changes` compares it with the one after.
 
-    Rebound names are found by identity, values changed in place by a cheap description (type,
-    shape or length, and the text of small plain values), so a change deep inside a large object
-    can be missed.
+    New, rebound and deleted names are found by identity. Values changed in place are found by a
+    cheap description (type, shape or length, and the text of small plain values), and those of
+    the names in `watched` by what they hold; an object that only other names lead to can be
+    missed.
+
+    Args:
+        namespace: the user's names.
+        contents: looks into values; only where it may take a few milliseconds each.
+        watched: the names whose values it looks into.
     """
 
-    def __init__(self, namespace: Mapping[str, Any]) -> None:
+    def __init__(
+        self,
+        namespace: Mapping[str, Any],
+        contents: Contents | None = None,
+        watched: Iterable[str] = (),
+    ) -> None:
         # The objects are held, so that no new one can take an old one's id.
         self._before = {name: value for name, value in namespace.items() if _shown(name)}
         self._described = {name: describe(value) for name, value in self._before.items()}
+        self._contents = contents
+        self._looks: dict[str, Content] = {}
+        if contents is not None:
+            self._looks = {
+                name: contents.look(self._before[name])
+                for name in watched
+                if name in self._before and not isinstance(self._before[name], _FIXED)
+            }
+
+    @property
+    def unread(self) -> dict[str, str]:
+        """Watched names whose values could not be looked into, with the reason."""
+        return {name: look.unread for name, look in self._looks.items() if look.unread}
 
     def changes(self, namespace: Mapping[str, Any]) -> tuple[Json, ...]:
-        """One entry per name: kind (new, changed, deleted), type, before, after."""
+        """One entry per name: kind (new, rebound, mutated, deleted), type, before, after, and,
+        where more is known of a change in place, detail.
+        """
+        if self._contents is not None:
+            self._contents.new_round()
         found: list[Json] = []
         after = {name: value for name, value in namespace.items() if _shown(name)}
         for name in sorted({*self._before, *after}):
-            old = self._described.get(name)
+            old, detail = self._described.get(name), ""
             if name not in after:
                 kind, new, value = "deleted", None, self._before[name]
             else:
                 value, new = after[name], describe(after[name])
                 if name not in self._before:
+                    if _imported(value):
+                        continue
                     kind = "new"
-                elif value is self._before[name] and old == new:
-                    continue
+                elif value is not self._before[name]:
+                    kind = "rebound"
                 else:
-                    kind = "changed"
+                    kind, differs = "mutated", self._difference(name, value)
+                    if differs is None and old == new:
+                        continue
+                    detail = differs or ""
             found.append(
                 {"name": name, "kind": kind, "type": type(value).__name__}
                 | {"before": old, "after": new}
+                | ({"detail": detail} if detail else {})
             )
         return tuple(found)
+
+    def _difference(self, name: str, value: object) -> str | None:
+        before = self._looks.get(name)
+        if before is None or self._contents is None:
+            return None
+        return self._contents.difference(before, self._contents.look(value))
+
+
+def _imported(value: object) -> bool:
+    """Whether it was most likely imported: a module, or what a module defines."""
+    if isinstance(value, types.ModuleType):
+        return True
+    defines = isinstance(value, (type, types.FunctionType, types.BuiltinFunctionType))
+    return defines and getattr(value, "__module__", None) != "__main__"
 
 
 def _shown(name: str) -> bool:

@@ -22,6 +22,7 @@ GROUP = "codesteer.executors"
 
 # What the package itself brings, where it runs from a checkout and has no entry points.
 _OURS = {
+    "fork": "codesteer_jupyter.execution.fork:ForkExecutor",
     "child": "codesteer_jupyter.execution.child:ChildExecutor",
     "subprocess": "codesteer_jupyter.execution.script:SubprocessExecutor",
     "live": "codesteer_jupyter.execution.live:LiveExecutor",
@@ -44,8 +45,8 @@ def executor(
 ) -> Executor:
     """The executor called `name`.
 
-    `auto` is `child` in a notebook (where `main_thread` is given) and wherever state must be
-    kept, else `subprocess`.
+    `auto` is `fork` in a notebook (where `main_thread` is given), with `child` where the kernel
+    cannot be forked; elsewhere `child` where state must be kept, else `subprocess`.
 
     Args:
         name: `auto`, one of `executor_names()`, in any case.
@@ -60,9 +61,6 @@ def executor(
         ExecutorError: the executor's own module could not be loaded.
     """
     wanted = name.strip().lower()
-    if wanted == "auto":
-        wanted = "child" if main_thread is not None or stateful else "subprocess"
-    kind = _load(wanted, name)
     given: dict[str, Any] = {
         "values": values,
         "stateful": stateful,
@@ -70,8 +68,20 @@ def executor(
         "namespace": namespace,
         **options,
     }
+    if wanted == "auto" and main_thread is not None:
+        from codesteer_jupyter.execution.auto import AutoExecutor
+
+        fork: Any = _made("fork", name, given)
+        return AutoExecutor(fork, lambda: _made("child", name, given))
+    if wanted == "auto":
+        wanted = "child" if stateful else "subprocess"
+    return _made(wanted, name, given)
+
+
+def _made(wanted: str, name: str, given: dict[str, Any]) -> Executor:
+    kind = _load(wanted, name)
     known = inspect.signature(kind).parameters
-    if stateful and "stateful" not in known and wanted != "live":
+    if given["stateful"] and "stateful" not in known and wanted != "live":
         raise UsageError(
             f"--run {wanted} starts a new process for every round and cannot keep state; "
             "use --run child with --stateful."

@@ -3,24 +3,41 @@
 from __future__ import annotations
 
 import time
+from typing import Protocol
 
-from codesteer_jupyter.execution.supervised import Supervised
+from codesteer_jupyter.execution.supervised import Usage
 from codesteer_jupyter.steering.execution import Limits
 
-__all__ = ["Watch"]
+__all__ = ["Measured", "Watch"]
 
 _PERIOD = 0.05  # seconds between two looks at the tree
 _SHARE = 10  # a look may cost a tenth of the time at most
 
 
+class Measured(Protocol):
+    """Processes that run one program, as far as they are measured."""
+
+    def usage(self) -> Usage:
+        """What they hold; pages shared between processes may count more than once."""
+        ...
+
+    def exact_memory(self) -> int:
+        """Bytes, with shared pages counted once."""
+        ...
+
+
 class Watch:
     """Started when the code starts; `hit()` names the first limit that was passed."""
 
-    def __init__(self, tree: Supervised, limits: Limits, memory: int) -> None:
+    def __init__(self, tree: Measured, limits: Limits, memory: int) -> None:
         """`memory`: bytes for the tree, as `memory_bound` found them."""
         self.limits = limits
         self.memory = memory
         self._tree = tree
+        self.restart()
+
+    def restart(self) -> None:
+        """The program begins only now."""
         self._started = time.monotonic()
         self._next = self._started + _PERIOD
 

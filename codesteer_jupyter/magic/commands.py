@@ -62,6 +62,28 @@ COMMANDS: dict[str, Command] = {
             "records",
             "resume",
         ),
+        Command(
+            "diff",
+            "diff [ROUND]",
+            "what the last run's code changed, or would change in this kernel",
+            "changes",
+            "diff",
+        ),
+        Command(
+            "apply",
+            "apply [ROUND] [--yes]",
+            "run that code in this kernel, after showing it",
+            "changes",
+            "apply",
+        ),
+        Command(
+            "adopt",
+            "adopt NAME[,NAME] [--yes]",
+            "take values over from the snapshot the code ran in",
+            "changes",
+            "adopt",
+        ),
+        Command("discard", "discard", "let the snapshots go", "changes", "discard"),
         Command("code", "code [ID]", "put the final code into a new cell", "records", "code"),
         Command(
             "export",

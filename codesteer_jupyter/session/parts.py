@@ -11,13 +11,15 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from codesteer_jupyter.errors import ExecutorError, TaskModelError
+from codesteer_jupyter.redact import Redactor, known_secrets
+from codesteer_jupyter.session.redacted import Redacted
 from codesteer_jupyter.settings import Settings
 from codesteer_jupyter.steering.checks import Checker
 from codesteer_jupyter.steering.codec import to_json
 from codesteer_jupyter.steering.completion import TaskModel
 from codesteer_jupyter.steering.control import Automatic, Control
 from codesteer_jupyter.steering.events import Noticed
-from codesteer_jupyter.steering.execution import Executor
+from codesteer_jupyter.steering.execution import Executor, Transactional
 from codesteer_jupyter.steering.guidance import Guide
 from codesteer_jupyter.steering.loop import Parts
 from codesteer_jupyter.steering.procedure import Procedure, procedure
@@ -154,7 +156,7 @@ def _guide(
 def _checkers(
     settings: Settings,
     model: TaskModel,
-    executor: Executor,
+    watched: Executor,
     apart: Executor,
     profile: Profile,
     switches: Procedure,
@@ -171,7 +173,7 @@ def _checkers(
         # Not part of the published procedures, whose guides never saw such findings.
         from codesteer_jupyter.checkers.data import DataChecker
 
-        found.append(DataChecker(executor, limits))
+        found.append(DataChecker(watched, limits))
     return found
 
 
@@ -228,14 +230,24 @@ async def open_parts(
                 f"Code cannot run on {executor.name} here: {fit.reason.rstrip('.')}; "
                 "choose another --run."
             )
+        if fit.reason:
+            notices.append(Noticed("executor", f"{fit.reason[:1].upper()}{fit.reason[1:]}"))
         # A verifying program and its tries on altered answers have no business in the notebook's
-        # own kernel, nor among the names that stateful rounds build on: they get a child.
+        # own kernel, nor among the names that stateful rounds build on, nor among the snapshots
+        # whose changes can be taken over.
         apart = executor
-        if settings.check and (executor.name == "live" or settings.stateful):
-            apart = _executor(
-                dataclasses.replace(settings, run="child", stateful=False), values, None, None
+        if isinstance(executor, Transactional) or (
+            settings.check and (executor.name == "live" or settings.stateful)
+        ):
+            plain = dataclasses.replace(
+                settings, run="child" if executor.name == "live" else settings.run, stateful=False
             )
+            apart = _executor(plain, values, main_thread, namespace, keep=False)
             closers.append(apart.close)
+        known = Redactor(known_secrets(namespace))
+        # A second, watched run of a program must see what stateful rounds made.
+        watched = Redacted(apart if isinstance(executor, Transactional) else executor, known)
+        executor, apart = Redacted(executor, known), Redacted(apart, known)
         rules = isinstance(steering, RulesGuide)
         parts = Parts(
             guide=steering,
@@ -243,7 +255,7 @@ async def open_parts(
             executor=executor,
             profile=profile,
             procedure=switches,
-            checkers=_checkers(settings, model, executor, apart, profile, switches),
+            checkers=_checkers(settings, model, watched, apart, profile, switches),
             limits=settings.limits,
             budget=settings.budget,
             control=Automatic() if control is None else control,
@@ -279,6 +291,8 @@ def _executor(
     values: Mapping[str, Any] | None,
     main_thread: Any,
     namespace: dict[str, Any] | None,
+    *,
+    keep: bool = True,
 ) -> Executor:
     from codesteer_jupyter.execution.resolve import executor
 
@@ -289,6 +303,8 @@ def _executor(
         main_thread=main_thread,
         namespace=namespace,
         most_bytes=settings.with_limit * MIB,
+        diff=settings.diff,
+        keep=keep,
     )
 
 

@@ -14,7 +14,7 @@ from typing import Any
 import codesteer_jupyter
 from codesteer_jupyter.errors import CodeSteerError
 from codesteer_jupyter.journal import JournalWriter
-from codesteer_jupyter.redact import EventRedactor, Redactor
+from codesteer_jupyter.redact import EventRedactor, Redactor, known_secrets
 from codesteer_jupyter.session.parts import Opened, missing_values, open_parts
 from codesteer_jupyter.settings import Settings
 from codesteer_jupyter.steering.control import Control
@@ -87,7 +87,7 @@ class Session:
         self._resume = resume
         self._group = group
         self._opened = opened
-        self._redactor = EventRedactor(Redactor())
+        self._redactor = EventRedactor(Redactor(known_secrets(namespace)))
         self._journal: JournalWriter | None = None
         self._told_unrecorded = False
         self.trajectory: Trajectory | None = None

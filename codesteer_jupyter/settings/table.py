@@ -148,8 +148,9 @@ class Settings:
     run: str = _row(
         "auto",
         "text",
-        "where code runs: auto, child (a kernel of its own), subprocess (a plain script), live "
-        "(this notebook's kernel), or an installed executor",
+        "where code runs: auto, fork (a snapshot of this notebook's kernel), child (a kernel of "
+        "its own), subprocess (a plain script), live (this notebook's kernel), or an installed "
+        "executor",
         "--run",
         metavar="EXECUTOR",
     )
@@ -196,6 +197,14 @@ class Settings:
         "keep the names one round made for the next; unset: each round starts from the same base",
         "--stateful",
         off="--no-stateful",
+    )
+    diff: str = _row(
+        "named",
+        "text",
+        "in which values changes in place are looked for: those the code names, or all",
+        "--diff",
+        metavar="WHICH",
+        choices=("named", "all"),
     )
     seed: int | None = _row(
         None, "whole", "seed of what samples; unset: none is sent", "--seed", metavar="N"

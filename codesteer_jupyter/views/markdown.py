@@ -7,6 +7,7 @@ import re
 from codesteer_jupyter.steering.trajectory import Round, Trajectory
 from codesteer_jupyter.views import text as words
 from codesteer_jupyter.views.bounds import bounded
+from codesteer_jupyter.views.changed import changes_text
 
 __all__ = ["fenced", "markdown", "plain", "quote"]
 
@@ -54,6 +55,9 @@ def _round(trajectory: Trajectory, current: Round, number: int, size: int) -> li
             output += f"\n{current.execution.error.name}: {current.execution.error.message}"
         if output.strip():
             parts.append(fenced(words.clip(output.strip("\n"), size)[0], "text"))
+        changed = changes_text(current.execution)
+        if changed:
+            parts.append(fenced("\n".join(changed), "text"))
     checks = current.checks
     if checks.symbolic is not None:
         parts.append(f"- symbolic checker: {quote(words.symbolic_line(checks.symbolic)[0])}")

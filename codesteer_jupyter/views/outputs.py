@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from codesteer_jupyter.steering.trajectory import Execution
+from codesteer_jupyter.views.changed import changes_html, where_lines
 from codesteer_jupyter.views.markup import render
 from codesteer_jupyter.views.sanitise import clean, escape, image_source
 from codesteer_jupyter.views.style import box, note
@@ -56,7 +57,7 @@ def stream_html(text: str, *, tone: Tone = "plain", size: int = 20_000) -> str:
 
 
 def execution_html(execution: Execution, figures: Figures, size: int = 20_000) -> str:
-    """Streams, rich outputs, error and changed names of one run of code."""
+    """Streams, rich outputs, error and changed names of one run of code, and where it ran."""
     parts = [stream_html(execution.stdout, size=size)]
     parts += [_output(output, figures, size) for output in execution.outputs]
     parts.append(stream_html(execution.stderr, tone="warn", size=size))
@@ -65,12 +66,10 @@ def execution_html(execution: Execution, figures: Figures, size: int = 20_000) -
         head = f"{error.name}: {error.message}" if error.message else error.name
         trace = error.traceback or head
         parts.append(stream_html(trace, tone="bad", size=size))
-    if execution.changes:
-        names = [joined(change.get("name")) for change in execution.changes]
-        listed = ", ".join(names[:20]) + (" …" if len(names) > 20 else "")
-        parts.append(f'<div style="{note()}">created or changed: {escape(listed)}</div>')
     if not any(parts):
         parts.append(f'<div style="{note()}">nothing was printed</div>')
+    parts.append(changes_html(execution))
+    parts += [f'<div style="{note()}">{escape(line)}</div>' for line in where_lines(execution)]
     return "".join(parts)
 
 

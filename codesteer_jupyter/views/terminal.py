@@ -25,6 +25,7 @@ from codesteer_jupyter.steering.events import (
 from codesteer_jupyter.steering.trajectory import Round, Trajectory
 from codesteer_jupyter.views import text as words
 from codesteer_jupyter.views.bounds import bounded
+from codesteer_jupyter.views.changed import changes_text
 from codesteer_jupyter.views.progress import Progress
 from codesteer_jupyter.views.text import Tone
 
@@ -85,6 +86,8 @@ class TerminalView:
                 output = words.output_text(words.clip(event.execution.stdout, 2000)[0])
                 if output.strip():
                     self._block(output)
+                for text in changes_text(event.execution):
+                    self._line(f"  {text}", "dim")
             case CheckFinished() if current is not None:
                 self._check(event, current)
             case Intervened():

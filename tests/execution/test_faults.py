@@ -17,7 +17,9 @@ from codesteer_jupyter.execution.resolve import executor as resolve
 from codesteer_jupyter.execution.script import SubprocessExecutor
 from codesteer_jupyter.steering.execution import Executor, Limits
 from codesteer_jupyter.steering.trajectory import Execution
+from tests.execution.forking import SETUP, KernelFork
 from tests.execution.running import LIMITS, gone, run
+from tests.kernels import start_kernel
 
 LEFT_BEHIND = """
 import subprocess, sys
@@ -40,8 +42,19 @@ print(p.pid, flush=True)
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
-@pytest_asyncio.fixture(params=["child", "subprocess"], scope="module", loop_scope="module")
+@pytest_asyncio.fixture(
+    params=["child", "subprocess", "fork"], scope="module", loop_scope="module"
+)
 async def executor(request: pytest.FixtureRequest) -> AsyncIterator[Executor]:
+    if request.param == "fork":
+        with start_kernel("new") as kernel:
+            kernel.execute(SETUP).check()
+            made = KernelFork(kernel)
+            assert (await made.preflight()).ok
+            yield made
+            await made.close()
+            assert kernel.execute("6 * 7").result == "42"
+        return
     made = resolve(request.param)
     assert (await made.preflight()).ok
     yield made

@@ -1,0 +1,103 @@
+"""The executor that chooses: a snapshot of the kernel where that is safe, else a child kernel.
+
+The choice is made for every program, because what the user loads between two of them, or a
+program that stood still, can change it. It is said when it is first made and when it changes.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from typing import Any
+
+from codesteer_jupyter.execution.fork.executor import ForkExecutor
+from codesteer_jupyter.steering.execution import Executor, Fit, Limits, Output
+from codesteer_jupyter.steering.trajectory import Execution, Json
+
+__all__ = ["AutoExecutor"]
+
+_SNAPSHOT = "code runs in a snapshot of this kernel: it sees your variables and leaves them alone"
+
+
+class AutoExecutor:
+    """`fork`, or `child` where that cannot be.
+
+    Args:
+        fork: takes the snapshots.
+        child: makes the executor that is used where `fork` refuses; called once, when needed.
+    """
+
+    def __init__(self, fork: ForkExecutor, child: Callable[[], Executor]) -> None:
+        self._fork = fork
+        self._make_child = child
+        self._child: Executor | None = None
+        self._reason = ""
+
+    @property
+    def name(self) -> str:
+        """Of the executor that would be used now."""
+        return "child" if self._refused() else self._fork.name
+
+    def _refused(self, memory: int | None = None) -> str:
+        # What has run in a child stays there: its names and modules are there.
+        self._reason = self._reason or self._fork.refusal(memory)
+        return self._reason
+
+    def _there(self) -> Executor:
+        if self._child is None:
+            self._child = self._make_child()
+        return self._child
+
+    async def preflight(self) -> Fit:
+        """Where code will run; the reason is for showing also where it is fit."""
+        reason = self._refused()
+        if not reason:
+            return Fit(True, f"{_SNAPSHOT}.")
+        fit = await self._there().preflight()
+        return fit if not fit.ok else Fit(True, self._why(reason))
+
+    @staticmethod
+    def _why(reason: str) -> str:
+        return f"code runs in a child kernel, not in a snapshot of this one: {reason}."
+
+    async def warm(self) -> None:
+        """Start what is needed before the first program."""
+        chosen: Any = self._there() if self._refused() else self._fork
+        await chosen.warm()
+
+    async def prepare(self, code: str) -> None:
+        """Let a child kernel import what `code` will; a snapshot has what the kernel has."""
+        prepare = getattr(self._child, "prepare", None)
+        if prepare is not None:
+            await prepare(code)
+
+    async def run(
+        self, code: str, limits: Limits, variables: Mapping[str, Any] | None = None
+    ) -> AsyncIterator[Output | Execution]:
+        """See `Executor.run`. The record of a run says in `executor_reason` why it was not in a
+        snapshot.
+        """
+        reason = self._refused(limits.memory)
+        chosen: Executor = self._there() if reason else self._fork
+        async for item in chosen.run(code, limits, variables):
+            if reason and isinstance(item, Execution):
+                extra = {**item.extra, "executor_reason": self._why(reason)}
+                item = dataclasses.replace(item, extra=extra)
+            yield item
+
+    # -- the transaction, where the last program ran in a snapshot --------------------------------
+
+    async def diff(self) -> Sequence[Json]:
+        return await self._fork.diff()
+
+    async def adopt(self, names: Sequence[str]) -> None:
+        await self._fork.adopt(names)
+
+    async def discard(self) -> None:
+        await self._fork.discard()
+
+    async def close(self) -> None:
+        """End both."""
+        await self._fork.close()
+        if self._child is not None:
+            await self._child.close()

@@ -1,0 +1,139 @@
+"""Snapshots that changed something, held until the user has decided about the changes.
+
+One run's snapshots are held at a time, suspended: the next run lets them go. They share their
+memory with the kernel; what they take beside is what the code wrote.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from codesteer_jupyter.errors import ExecutorError, UsageError
+from codesteer_jupyter.execution.fork import handback
+from codesteer_jupyter.execution.fork.snapshot import Snapshot
+from codesteer_jupyter.steering.trajectory import Json
+
+__all__ = ["Held", "Snapshots", "held"]
+
+_MOST = 6  # snapshots; a run has five rounds
+_SECONDS = 120.0  # a transfer may take, at most
+
+
+@dataclass(frozen=True, eq=False)
+class Held:
+    """One program's snapshot: the process, the code that ran in it, and what it changed."""
+
+    snapshot: Snapshot
+    code: str
+    changes: tuple[Json, ...]
+
+    async def values(self, names: Sequence[str]) -> dict[str, Any]:
+        """The values of `names`. Reading them may run code of theirs: ask for consent before.
+
+        Raises:
+            UsageError: the program left no such name.
+            ExecutorError: they cannot be transferred.
+        """
+        left = {item["name"] for item in self.changes if item.get("kind") != "deleted"}
+        unknown = [name for name in names if name not in left]
+        if unknown or not names:
+            said = ", ".join(unknown) or "nothing"
+            raise UsageError(
+                f"The code changed no {said}; it changed {', '.join(sorted(left)) or 'nothing'}."
+            )
+        if self.snapshot.poll() is not None:
+            raise ExecutorError(
+                "The snapshot is gone; run the code in this kernel instead: %codesteer apply."
+            )
+        self.snapshot.wake()
+        try:
+            return await self._transfer(names)
+        finally:
+            self.snapshot.suspend()
+
+    async def _transfer(self, names: Sequence[str]) -> dict[str, Any]:
+        self.snapshot.command({"do": "send", "names": list(names)})
+        deadline = time.monotonic() + _SECONDS
+        answer = await self._answer("sizes", deadline)
+        sizes = [int(size) for size in answer.get("sizes") or ()]
+        room = handback.attach(sizes)
+        try:
+            handback.give(self.snapshot.end, room)
+            await self._answer("filled", deadline)
+        except BaseException:
+            os.close(room)
+            raise
+        try:
+            return handback.read(room, sizes)
+        except Exception as error:  # whatever unpickling runs into
+            raise ExecutorError(
+                f"{', '.join(names)} cannot be rebuilt here ({type(error).__name__}: {error}); "
+                "run the code in this kernel instead: %codesteer apply."
+            ) from error
+
+    async def _answer(self, kind: str, deadline: float) -> Mapping[str, Any]:
+        while time.monotonic() < deadline and self.snapshot.poll() is None:
+            for message in self.snapshot.messages():
+                if message.get("kind") == "refused":
+                    raise ExecutorError(
+                        f"These values cannot be transferred ({message.get('reason')}); run the "
+                        "code in this kernel instead: %codesteer apply."
+                    )
+                if message.get("kind") == kind:
+                    return message
+            await asyncio.sleep(0.001)
+        raise ExecutorError(
+            "The snapshot did not hand its values over; run the code in this kernel instead: "
+            "%codesteer apply."
+        )
+
+
+class Snapshots:
+    """The held snapshots of this process, oldest first."""
+
+    def __init__(self) -> None:
+        self._items: list[Held] = []
+        self._owner = os.getpid()
+
+    def put(self, item: Held, *, shared: bool = False) -> None:
+        """Hold `item`. `shared`: it is a later state of a snapshot that may be held already."""
+        if shared:
+            self._items = [other for other in self._items if other.snapshot is not item.snapshot]
+        self._items.append(item)
+        while len(self._items) > _MOST:
+            self._items.pop(0).snapshot.dismiss()
+
+    def of(self, code: str | None) -> Held | None:
+        """The newest snapshot in which exactly this code ran."""
+        for item in reversed(self._items):
+            if code is not None and item.code == code and item.snapshot.poll() is None:
+                return item
+        return None
+
+    def remove(self, item: Held) -> None:
+        """Let one go."""
+        if item in self._items:
+            self._items.remove(item)
+        item.snapshot.dismiss()
+
+    def clear(self) -> int:
+        """Let all go; returns how many there were."""
+        items, self._items = self._items, []
+        if self._owner == os.getpid():
+            for item in items:
+                item.snapshot.dismiss()
+        self._owner = os.getpid()
+        return len(items)
+
+
+_shared = Snapshots()
+
+
+def held() -> Snapshots:
+    """The ones of this process."""
+    return _shared

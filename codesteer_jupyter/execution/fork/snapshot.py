@@ -1,0 +1,243 @@
+"""The kernel's side of one snapshot: the forked process, measured and ended as a group.
+
+Every process a snapshot starts stays in its process group (leaving it is refused by the
+confinement), so one signal reaches all of them, whatever they do meanwhile.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+import threading
+import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from codesteer_jupyter.execution.fork import forked
+from codesteer_jupyter.execution.fork.channel import Frames, Sender
+from codesteer_jupyter.execution.fork.guardian import guardian
+from codesteer_jupyter.execution.supervised import Ending, Usage
+
+__all__ = ["Snapshot", "take"]
+
+_READ = 2**18
+_PAGE = os.sysconf("SC_PAGE_SIZE")
+
+
+@dataclass
+class Snapshot:
+    """A forked process that waits for commands.
+
+    Attributes:
+        pid: of the process, and of its group.
+        ended: a descriptor that becomes readable when it ends.
+        out, err: what is written to its descriptors 1 and 2.
+        end: this side of the socket.
+        isolation: layers that are in force, once it has said so.
+    """
+
+    pid: int
+    ended: int
+    out: int
+    err: int
+    end: socket.socket
+    isolation: tuple[str, ...] = ()
+    frames: Frames = field(default_factory=Frames)
+    _ending: Ending | None = None
+    _closed: bool = False
+    _stopped: bool = False
+
+    def command(self, message: dict[str, Any]) -> None:
+        """Send a command; a process that is gone shows as its end."""
+        self.end.setblocking(True)
+        try:
+            with contextlib.suppress(OSError):
+                Sender(self.end).send(message)
+        finally:
+            self.end.setblocking(False)
+
+    def messages(self) -> Iterator[dict[str, Any]]:
+        """What has arrived over the socket."""
+        while not self._closed:
+            try:
+                data = self.end.recv(_READ)
+            except (BlockingIOError, ConnectionError):
+                return
+            if not data:
+                return
+            yield from self.frames.add(data)
+
+    def written(self, name: str) -> bytes:
+        """What has arrived on descriptor 1 or 2, at most 256 KiB."""
+        if self._closed:
+            return b""
+        try:
+            return os.read(self.out if name == "stdout" else self.err, _READ)
+        except BlockingIOError:
+            return b""
+
+    def poll(self) -> Ending | None:
+        """How it ended, or None while it lives."""
+        if self._ending is None and not self._closed:
+            self._reap(os.WNOHANG)
+        return self._ending
+
+    def _reap(self, how: int) -> None:
+        try:
+            pid, status = os.waitpid(self.pid, how)
+        except ChildProcessError:  # the user's own code waited for every child
+            self._ending = self._ending or Ending(signal=signal.SIGKILL)
+            return
+        if pid:
+            number = os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0
+            self._ending = Ending(number, os.WEXITSTATUS(status) if os.WIFEXITED(status) else 0)
+
+    # -- signals ----------------------------------------------------------------------------------
+
+    def interrupt(self) -> None:
+        """Send SIGINT to the whole group, as a terminal does."""
+        self._signal(signal.SIGINT)
+
+    def _signal(self, number: int) -> None:
+        if self._ending is not None:
+            return
+        try:
+            os.killpg(self.pid, number)
+        except ProcessLookupError:  # it has no group of its own yet
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.pid, number)
+
+    def suspend(self) -> None:
+        """Stop the process where it is: threads that the program left do nothing more."""
+        if not self._stopped and self.poll() is None:
+            os.kill(self.pid, signal.SIGSTOP)
+            self._stopped = True
+
+    def wake(self) -> None:
+        """Undo `suspend`."""
+        if self._stopped and self.poll() is None:
+            os.kill(self.pid, signal.SIGCONT)
+            self._stopped = False
+
+    def sweep(self) -> bool:
+        """Kill what the program started and left; whether nothing of it is there any more."""
+        for _ in range(5):
+            others = [pid for pid, _ in self._members() if pid != self.pid]
+            if not others:
+                return True
+            for pid in others:
+                with contextlib.suppress(OSError):
+                    os.kill(pid, signal.SIGKILL)
+        return False
+
+    def dismiss(self) -> None:
+        """End the whole group now. The process is collected when it is gone, without waiting for
+        that. Calling it twice is fine.
+        """
+        if self._closed:
+            return
+        if self.poll() is None:
+            self._signal(signal.SIGKILL)
+        self._closed = True
+        self.end.close()
+        os.close(self.out)
+        os.close(self.err)
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:
+            threading.Thread(target=self._collect, name="codesteer-collect", daemon=True).start()
+            return
+
+        def gone() -> None:
+            loop.remove_reader(self.ended)
+            self._collect()
+
+        if self._ending is not None:
+            self._collect()
+        else:
+            loop.add_reader(self.ended, gone)
+
+    def _collect(self) -> None:
+        if self._ending is None:
+            self._reap(0)
+        os.close(self.ended)
+        guardian().done(self.pid)
+
+    # -- measuring --------------------------------------------------------------------------------
+
+    def usage(self) -> Usage:
+        """Resident bytes of the group, which count what is shared with the kernel, too."""
+        memory = count = 0
+        for pid, pages in self._members():
+            memory += pages * _PAGE
+            count += pid != self.pid
+        return Usage(memory, count)
+
+    def exact_memory(self) -> int:
+        """Bytes that belong to the group alone: not those still shared with the kernel."""
+        total = 0
+        for pid, _ in self._members():
+            with (
+                contextlib.suppress(OSError, ValueError),
+                open(f"/proc/{pid}/smaps_rollup", "rb") as file,
+            ):
+                for line in file:
+                    if line.startswith((b"Private_", b"Swap:")):
+                        total += int(line.split()[1]) * 1024
+        return total
+
+    def _members(self) -> list[tuple[int, int]]:
+        """Process number and resident pages of each process of the group."""
+        found = []
+        for name in os.listdir("/proc"):
+            if not name.isdigit():
+                continue
+            with contextlib.suppress(OSError, IndexError, ValueError):
+                with open(f"/proc/{name}/stat", "rb") as file:
+                    # Fields of proc(5), counted after the name: 0 state, 2 group, 21 resident.
+                    fields = file.read().rpartition(b")")[2].split()
+                if int(fields[2]) == self.pid and fields[0] not in (b"Z", b"X"):
+                    found.append((int(name), int(fields[21])))
+        return found
+
+
+def take(make: Callable[[socket.socket, int, int], forked.Given]) -> Snapshot:
+    """Fork this process. On the main thread; `make` says what the snapshot is given, from its
+    end of the socket and its descriptors for output.
+
+    Raises:
+        OSError: no process, descriptor or memory is left.
+    """
+    ours, theirs = socket.socketpair()
+    out, out_writer, err, err_writer = (*os.pipe(), *os.pipe())
+    # An interrupt meant for the kernel must not reach the new process before it stands alone.
+    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
+    try:
+        given = make(theirs, out_writer, err_writer)
+        kernel = os.getpid()
+        with warnings.catch_warnings():
+            # Python warns of forks where threads run; what that means here is dealt with.
+            warnings.simplefilter("ignore", DeprecationWarning)
+            pid = os.fork()
+            if pid == 0:
+                forked.live_out(given, kernel)
+    except BaseException:
+        ours.close()
+        os.close(out)
+        os.close(err)
+        raise
+    finally:
+        theirs.close()
+        os.close(out_writer)
+        os.close(err_writer)
+        signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
+    guardian().watch(pid, given.folder)
+    ended = os.pidfd_open(pid)
+    ours.setblocking(False)
+    for number in (out, err):
+        os.set_blocking(number, False)
+    return Snapshot(pid, ended, out, err, ours)
