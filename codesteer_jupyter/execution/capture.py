@@ -10,7 +10,7 @@ import io
 import sys
 import time
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, TextIO
 
 from codesteer_jupyter.execution.inside import no_input
 from codesteer_jupyter.execution.limits import OutputCap
@@ -51,6 +51,7 @@ class Capture:
         cap: how much output is kept.
         emit: takes each piece as it comes, on the main thread.
         overflow: called once when the cap is passed.
+        streams: stdout and stderr, where text is to go another way than through `emit`.
     """
 
     def __init__(
@@ -59,7 +60,9 @@ class Capture:
         cap: OutputCap,
         emit: Callable[[Output], None],
         overflow: Callable[[], None],
+        streams: tuple[TextIO, TextIO] | None = None,
     ) -> None:
+        self._streams = streams or (self._stream("stdout"), self._stream("stderr"))
         self._shell, self._cap, self._emit, self._overflow = shell, cap, emit, overflow
         self._written: dict[str, list[str]] = {"stdout": [], "stderr": []}
         self._gathered: dict[str, list[str]] = {"stdout": [], "stderr": []}
@@ -87,7 +90,7 @@ class Capture:
             (shell, "autoawait", shell.autoawait),
         ]
         try:
-            sys.stdout, sys.stderr = self.stream("stdout"), self.stream("stderr")
+            sys.stdout, sys.stderr = self._streams
             sys.displayhook = trap.hook = self._result
             builtins.input = no_input
             shell.display_pub = self._publisher()
@@ -102,8 +105,7 @@ class Capture:
                 setattr(owner, name, value)
             self._pass_on()
 
-    def stream(self, name: str) -> io.TextIOBase:
-        """A text stream whose text is taken as that of `name`, stdout or stderr."""
+    def _stream(self, name: str) -> Any:
         return _Stream(lambda text: self._text(name, text))
 
     def _text(self, name: str, text: str) -> None:

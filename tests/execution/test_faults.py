@@ -42,9 +42,7 @@ print(p.pid, flush=True)
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
-@pytest_asyncio.fixture(
-    params=["child", "subprocess", "fork"], scope="module", loop_scope="module"
-)
+@pytest_asyncio.fixture(params=["child", "subprocess", "fork"], scope="module", loop_scope="module")
 async def executor(request: pytest.FixtureRequest) -> AsyncIterator[Executor]:
     if request.param == "fork":
         with start_kernel("new") as kernel:

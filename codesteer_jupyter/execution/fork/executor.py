@@ -17,7 +17,7 @@ from typing import Any
 
 from codesteer_jupyter.errors import ExecutorError, UsageError
 from codesteer_jupyter.execution import confinement
-from codesteer_jupyter.execution.access import Access
+from codesteer_jupyter.execution.access import Access, checked
 from codesteer_jupyter.execution.folder import PrivateFolder
 from codesteer_jupyter.execution.fork.fit import hazard, surroundings
 from codesteer_jupyter.execution.fork.forked import Given
@@ -72,7 +72,7 @@ class ForkExecutor:
         self._namespace = namespace
         self._values = dict(values or {})
         self._stateful = stateful
-        self._access = access if access is not None else Access()
+        self._access = checked(access)
         self._diff = diff
         self._keep = keep
         self._folder = PrivateFolder()
@@ -147,7 +147,6 @@ class ForkExecutor:
         if main is None or shell is None:
             raise ExecutorError("--run fork works inside a notebook only; use --run child.")
         scratch = str(self._folder.scratch())
-        confinement.prepare()
         plan = confinement.plan(
             self._access,
             scratch,
@@ -156,7 +155,7 @@ class ForkExecutor:
             processes=limits.processes,
             hold_group=True,
         )
-        environment = {**confinement.environment(scratch), "MPLBACKEND": _INLINE}
+        environment = {"TMPDIR": scratch, "HOME": scratch, "MPLBACKEND": _INLINE}
         namespace = self._namespace if self._namespace is not None else shell.user_ns
         known = frozenset(known_secrets(namespace))
 
@@ -167,6 +166,7 @@ class ForkExecutor:
                 *(self._values, known, self._diff),
             )
 
+        confinement.prepare(plan)
         try:
             return await main.call(lambda: take(make))
         except OSError as error:
@@ -174,6 +174,8 @@ class ForkExecutor:
                 f"The kernel could not be forked ({error.strerror or error}); free some memory or "
                 "processes, or use --run child."
             ) from error
+        finally:
+            confinement.release(plan)
 
     # -- the transaction --------------------------------------------------------------------------
 
@@ -330,8 +332,6 @@ class _Run:
             self._snapshot.isolation = tuple(map(str, layers)) if isinstance(layers, list) else ()
         elif kind == "begun":
             self._watch.restart()
-        elif kind == "stream" and message.get("name") in self._written:
-            return self._text(str(message["name"]), str(message.get("text", "")))
         elif kind == "display" and isinstance(message.get("output"), dict):
             kept = self._cap.display(message["output"])
             if kept is not None:

@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import ctypes
 import gc
+import io
 import os
 import signal
 import socket
@@ -17,9 +18,9 @@ import sys
 import tempfile
 import time
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TextIO
 
 from codesteer_jupyter.execution import confinement
 from codesteer_jupyter.execution.capture import Capture
@@ -100,6 +101,7 @@ class _Snapshot:
         _die_with(kernel)  # entering a user namespace may have cleared it
         self._sender.send({"kind": "ready", "isolation": isolation})
         self._looks: Contents | None = None
+        self._texts = (_text(1), _text(2))
 
     def _separate(self) -> None:
         given = self._given
@@ -110,7 +112,7 @@ class _Snapshot:
         null = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
         for source, number in ((null, 0), (given.out, 1), (given.err, 2)):
             os.dup2(source, number)
-        neutralise(keep=(given.end.fileno(),))
+        neutralise(keep={given.end.fileno(), given.plan.get("ruleset", -1)})
         detach_shared()
         clean_environment()
         os.environ.update(given.environment)
@@ -141,7 +143,7 @@ class _Snapshot:
         shell, code = self._shell, str(request["code"])
         space = shell.user_ns
         cap = OutputCap(int(request["output"]))
-        capture = Capture(shell, cap, self._emit, self._too_much)
+        capture = Capture(shell, cap, self._emit, self._too_much, self._texts)
         space.update(self._given.values)
         space.update(request["variables"], exit=_exit, quit=_exit)
         if self._looks is None:
@@ -153,7 +155,7 @@ class _Snapshot:
         self._sender.send({"kind": "begun"})
         started = time.monotonic()
         result = None
-        with self._streams(capture), contextlib.suppress(KeyboardInterrupt), capture.active():
+        with self._streams(), contextlib.suppress(KeyboardInterrupt), capture.active():
             result = shell.run_cell(code, store_history=False, silent=False)
         if os.getpid() != self._pid:
             os._exit(0)  # a process the program forked, which came back from it
@@ -179,30 +181,29 @@ class _Snapshot:
     # -- output -----------------------------------------------------------------------------------
 
     def _emit(self, item: Output) -> None:
-        if os.getpid() != self._pid:
-            # A process the program forked has the same socket, and must not cut into a message.
-            number = 2 if item.name == "stderr" else 1
-            os.write(number, item.text.encode("utf-8", "backslashreplace"))
-        elif item.name == "display":
+        # A process the program forked has the same socket, and must not cut into a message.
+        if item.name == "display" and os.getpid() == self._pid:
             self._sender.send({"kind": "display", "output": item.output})
-        else:
-            self._sender.send({"kind": "stream", "name": item.name, "text": item.text})
 
     def _too_much(self) -> NoReturn:
         self._sender.send({"kind": "overflow"})
         raise KeyboardInterrupt
 
     @contextlib.contextmanager
-    def _streams(self, capture: Capture) -> Any:
+    def _streams(self) -> Iterator[None]:
         """What still holds the kernel's own streams (a logging handler, say) writes to ours."""
-        old = (sys.stdout, sys.stderr)
-        for stream, name in zip(old, ("stdout", "stderr"), strict=True):
+        for old, ours in zip((sys.stdout, sys.stderr), self._texts, strict=True):
             with contextlib.suppress(AttributeError, TypeError):
-                ours = capture.stream(name)
-                stream.write, stream.flush = ours.write, ours.flush  # type: ignore[method-assign]
+                old.write, old.flush = ours.write, ours.flush  # type: ignore[method-assign]
         with open(os.devnull, encoding="utf-8") as nothing:
             sys.stdin = nothing
             yield
+
+
+def _text(descriptor: int) -> TextIO:
+    """A stream without a buffer: what was written is outside, whatever happens next."""
+    raw: Any = io.FileIO(descriptor, "w", closefd=False)
+    return io.TextIOWrapper(raw, "utf-8", "backslashreplace", write_through=True)
 
 
 def _die_with(kernel: int) -> None:
