@@ -198,7 +198,8 @@ def start_kernel(
         )
     client = BlockingKernelClient()
     client.load_connection_file(connection)
-    client.start_channels()
+    # Without the heartbeat, which a busy machine misses: `alive` looks at the process itself.
+    client.start_channels(hb=False)
     kernel = Kernel(process, client)
     try:
         client.wait_for_ready(timeout=60)

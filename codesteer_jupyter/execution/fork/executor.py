@@ -13,6 +13,7 @@ import contextlib
 import os
 import time
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from codesteer_jupyter.errors import ExecutorError, UsageError
@@ -78,6 +79,8 @@ class ForkExecutor:
         self._folder = PrivateFolder()
         self._session: Snapshot | None = None
         self._last: Held | None = None
+        self._ready: _Ready | None = None
+        self._readying: asyncio.Future[None] | None = None
         self._busy = asyncio.Lock()
         self._closed = False
         self.hung = False
@@ -100,8 +103,7 @@ class ForkExecutor:
     async def warm(self) -> None:
         """Start the guard, and find out what confinement there is, before code arrives."""
         await asyncio.to_thread(guardian().start)
-        await asyncio.to_thread(confinement.probe)
-        confinement.prepare()
+        await self._get_ready(Limits())
 
     async def run(
         self, code: str, limits: Limits, variables: Mapping[str, Any] | None = None
@@ -122,6 +124,8 @@ class ForkExecutor:
                 yield finished
             finally:
                 self._afterwards(snapshot, inner, code, finished)
+                if not self._stateful:
+                    self._readying = asyncio.ensure_future(self._get_ready(limits))
 
     def _afterwards(
         self, snapshot: Snapshot, inner: _Run, code: str, finished: Execution | None
@@ -146,15 +150,8 @@ class ForkExecutor:
         shell, main = _shell(), self._main
         if main is None or shell is None:
             raise ExecutorError("--run fork works inside a notebook only; use --run child.")
-        scratch = str(self._folder.scratch())
-        plan = confinement.plan(
-            self._access,
-            scratch,
-            memory=memory_bound(limits),
-            file=limits.file,
-            processes=limits.processes,
-            hold_group=True,
-        )
+        ready = await self._ready_for(limits)
+        plan, scratch = ready.plan, ready.scratch
         environment = {"TMPDIR": scratch, "HOME": scratch, "MPLBACKEND": _INLINE}
         namespace = self._namespace if self._namespace is not None else shell.user_ns
         known = frozenset(known_secrets(namespace))
@@ -166,7 +163,6 @@ class ForkExecutor:
                 *(self._values, known, self._diff),
             )
 
-        confinement.prepare(plan)
         try:
             return await main.call(lambda: take(make))
         except OSError as error:
@@ -176,6 +172,36 @@ class ForkExecutor:
             ) from error
         finally:
             confinement.release(plan)
+
+    async def _ready_for(self, limits: Limits) -> _Ready:
+        """What was made ready, if it fits these limits and the folder the kernel is in."""
+        ready, self._ready = self._ready, None
+        if ready is not None and ready.fits == _fitting(limits):
+            return ready
+        if ready is not None:
+            confinement.release(ready.plan)
+        return await asyncio.to_thread(self._make_ready, limits)
+
+    def _make_ready(self, limits: Limits) -> _Ready:
+        """A scratch folder and the plan of a confinement: milliseconds that the next program need
+        not wait for.
+        """
+        scratch = str(self._folder.scratch())
+        plan = confinement.plan(
+            self._access,
+            scratch,
+            memory=memory_bound(limits),
+            file=limits.file,
+            processes=limits.processes,
+            hold_group=True,
+        )
+        confinement.prepare(plan)
+        return _Ready(_fitting(limits), scratch, plan)
+
+    async def _get_ready(self, limits: Limits) -> None:
+        async with self._busy:
+            if not self._closed and self._ready is None and self._session is None:
+                self._ready = await asyncio.to_thread(self._make_ready, limits)
 
     # -- the transaction --------------------------------------------------------------------------
 
@@ -209,6 +235,11 @@ class ForkExecutor:
     async def close(self) -> None:
         """End what runs. Snapshots that are held for `adopt` stay until the next run."""
         self._closed = True
+        if self._readying is not None:
+            await self._readying
+        if self._ready is not None:
+            confinement.release(self._ready.plan)
+            self._ready = None
         session, self._session = self._session, None
         if session is not None:
             if self._keep and self._last is not None and self._last.snapshot is session:
@@ -222,6 +253,23 @@ def _shell() -> Any:
     from IPython.core.getipython import get_ipython
 
     return get_ipython()
+
+
+@dataclass(frozen=True)
+class _Ready:
+    """Made before a program came: `fits` says for which limits and folder."""
+
+    fits: tuple[object, ...]
+    scratch: str
+    plan: dict[str, Any]
+
+
+def _fitting(limits: Limits) -> tuple[object, ...]:
+    try:
+        folder = os.getcwd()
+    except OSError:  # the folder was removed
+        folder = ""
+    return limits.memory, limits.file, limits.processes, folder
 
 
 class _Run:
