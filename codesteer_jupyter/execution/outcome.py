@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import errno
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from codesteer_jupyter.execution.limits import describe_limit
@@ -15,6 +15,13 @@ from codesteer_jupyter.steering.trajectory import ExecutionError, ExecutionStatu
 __all__ = ["Outcome", "died", "limited", "reported"]
 
 NO_INPUT = "input() is not available here: nobody can type; put the value into the code."
+_CONFINED = (
+    "Generated code is confined: it writes to its scratch folder (tempfile.gettempdir()) only, "
+    "reads no hidden files of the home folder, and has no network; the user can widen that with "
+    "--write PATH, --read PATH or --net."
+)
+_REFUSALS = frozenset({errno.EACCES, errno.EPERM, errno.EROFS, errno.ENETUNREACH})
+_UNREACHED = frozenset({"gaierror", "URLError", "ConnectError", "ConnectionError"})
 Outcome = tuple[ExecutionStatus, ExecutionError | None, Limit | None]
 
 
@@ -26,6 +33,10 @@ def limited(
     if facts is not None and facts.get("traceback"):
         error = dataclasses.replace(error, traceback=str(facts["traceback"]))
     return ("timeout" if name == "wall" else "limit"), error, limit
+
+
+def _refused(name: str, number: object) -> bool:
+    return number in _REFUSALS or name in _UNREACHED
 
 
 def died(ending: Ending) -> Outcome:
@@ -41,8 +52,12 @@ def died(ending: Ending) -> Outcome:
     return "killed", ExecutionError("ProcessDied", message), None
 
 
-def reported(facts: Mapping[str, Any] | None, limits: Limits, memory: int) -> Outcome:
-    """The process described the exception `facts` (None: there was none)."""
+def reported(
+    facts: Mapping[str, Any] | None, limits: Limits, memory: int, layers: Collection[str] = ()
+) -> Outcome:
+    """The process described the exception `facts` (None: there was none); `layers` of confinement
+    were in force.
+    """
     if facts is None:
         return "ok", None, None
     error = ExecutionError(
@@ -58,6 +73,8 @@ def reported(facts: Mapping[str, Any] | None, limits: Limits, memory: int) -> Ou
     elif error.name == "OSError" and facts.get("errno") == errno.EFBIG:
         name = "file"
     if name is None:
+        if "landlock" in layers and _refused(error.name, facts.get("errno")):
+            error = dataclasses.replace(error, message=f"{error.message}. {_CONFINED}")
         return "error", error, None
     limit, said = describe_limit(name, limits, memory)
     return "limit", ExecutionError(said.name, said.message, error.traceback), limit

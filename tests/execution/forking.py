@@ -30,10 +30,8 @@ _made = _ForkExecutor(_mt)
 def _make(values=(), access=None, **options):
     global _made
     _mt.run(_made.close())
-    access = _Access(**{k: tuple(v) if isinstance(v, list) else v for k, v in (access or {}).items()})
-    _made = _ForkExecutor(
-        _mt, values={name: globals()[name] for name in values}, access=access, **options
-    )
+    values = {name: globals()[name] for name in values}
+    _made = _ForkExecutor(_mt, values=values, access=_Access(**(access or {})), **options)
 
 def _ask(code, limits, variables=None):
     async def go():

@@ -217,7 +217,10 @@ def sleepers(before: set[int]) -> list[int]:
 
 
 async def test_a_large_file_is_the_file_limit(executor: Executor) -> None:
-    code = "with open('f', 'wb') as f:\n    f.write(b'x' * 2_000_000)"
+    code = (
+        "import os, tempfile\nos.chdir(tempfile.gettempdir())\n"
+        "with open('f', 'wb') as f:\n    f.write(b'x' * 2_000_000)"
+    )
     result = await run(executor, code, Limits(file=10**6))
     assert result.status == "limit"
     assert result.limit is not None
@@ -250,13 +253,16 @@ async def test_grandchildren_end_when_the_time_is_up(executor: Executor) -> None
 async def test_a_program_that_kills_its_supervisor_leaves_nothing(executor: Executor) -> None:
     code = LEFT_BEHIND + "\nimport os, signal, time\nos.kill(os.getppid(), 9)\ntime.sleep(60)"
     result = await run(executor, code, Limits(wall=5.0))
-    assert result.status == "killed"
+    # The supervisor of a snapshot is the kernel itself, which no signal of it reaches.
+    assert result.status == ("error" if executor.name == "fork" else "killed")
     assert all(gone(int(pid)) for pid in result.stdout.split())
     await still_works(executor)
 
 
 @pytest.mark.parametrize("code", ["import time; time.sleep(60)", "sum(range(10**12))"])
 async def test_cancelling_stops_the_code_within_a_second(executor: Executor, code: str) -> None:
+    if executor.name == "fork":
+        pytest.skip("its processes are another kernel's: see test_fork.py")
     await still_works(executor)  # started
     task = asyncio.ensure_future(run(executor, "print('x')\n" + code))
     await asyncio.sleep(0.5)
@@ -272,6 +278,8 @@ async def test_cancelling_stops_the_code_within_a_second(executor: Executor, cod
 
 
 async def test_closing_the_stream_early_stops_the_code(executor: Executor) -> None:
+    if executor.name == "fork":
+        pytest.skip("its processes are another kernel's: see test_fork.py")
     stream = executor.run("print(1, flush=True)\nimport time; time.sleep(60)", LIMITS)
     assert not isinstance(await anext(stream), Execution)
     here = psutil.Process().children(recursive=True)

@@ -64,9 +64,9 @@ def test_sees_and_changes_the_users_names(kernel: Kernel) -> None:
     assert result["isolation"] == []
     assert result["outputs"][0]["data"] == {"text/plain": "6"}
     assert changes(result) == {
-        "items": ("changed", "[1]", "[1, 2]"),
+        "items": ("mutated", "[1]", "[1, 2]"),
         "unused": ("deleted", "'a'", None),
-        "x": ("changed", "5", "9"),
+        "x": ("rebound", "5", "9"),
         "y": ("new", None, "6"),
     }
     assert kernel.execute("(x, y, items)").result == "(9, 6, [1, 2])"
@@ -187,7 +187,7 @@ def test_frames_are_named_by_shape(kernel: Kernel) -> None:
     pytest.importorskip("pandas", reason="pandas is not installed (extra: test)")
     kernel.execute("import pandas; df = pandas.DataFrame({'a': [1, 2]})").check()
     result = ask(kernel, "df['b'] = 0")
-    assert changes(result)["df"] == ("changed", "DataFrame 2 x 1", "DataFrame 2 x 2")
+    assert changes(result)["df"] == ("mutated", "DataFrame 2 x 1", "DataFrame 2 x 2")
 
 
 def test_a_nested_run_is_refused(kernel: Kernel) -> None:

@@ -436,4 +436,4 @@ class _Run:
             return limited(self._hit, self._limits, self._memory, raised)
         if self._report is None:
             return died(self._ending or Ending())
-        return reported(raised, self._limits, self._memory)
+        return reported(raised, self._limits, self._memory, self._snapshot.isolation)

@@ -145,13 +145,16 @@ class _Snapshot:
         cap = OutputCap(int(request["output"]))
         capture = Capture(shell, cap, self._emit, self._too_much, self._texts)
         space.update(self._given.values)
-        space.update(request["variables"], exit=_exit, quit=_exit)
+        space.update(exit=_exit, quit=_exit)
         if self._looks is None:
             self._looks = Contents()
         transformed = shell.transform_cell(code)
         mine = shell.compile.get_code_name(code, transformed, shell.execution_count)
         wanted = space if self._given.look == "all" else self._given.values
         before = Names(space, self._looks, mentioned(transformed, space, wanted))
+        predefined = request["variables"]
+        former = {name: space[name] for name in predefined if name in space}
+        space.update(predefined)
         self._sender.send({"kind": "begun"})
         started = time.monotonic()
         result = None
@@ -164,8 +167,9 @@ class _Snapshot:
         error = None
         if result is not None:
             error = result.error_before_exec or result.error_in_exec
-        for name in request["variables"]:
+        for name in predefined:
             space.pop(name, None)
+        space.update(former)
         self._sender.send(
             {
                 "kind": "report",

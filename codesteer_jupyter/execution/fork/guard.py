@@ -42,29 +42,43 @@ def main(arguments: list[str]) -> int:
         signal.signal(number, signal.SIG_IGN)
     ended = _gone(kernel)
     waited = [control.fileno(), *([] if ended is None else [ended])]
-    watched: dict[int, str] = {}
-    rest = b""
-    while os.getppid() == kernel:
+    told = _Told(control)
+    while os.getppid() == kernel and told.more:
         ready, _, _ = select.select(waited, [], [], 5.0)
         if ended in ready:
             break
-        if control.fileno() not in ready:
-            continue
+        if control.fileno() in ready:
+            told.read()
+    # What was said before the kernel ended, perhaps before this process was up.
+    control.setblocking(False)
+    while told.more:
+        told.read()
+    _end(told.watched)
+    return 0
+
+
+class _Told:
+    """What the kernel has said so far. `more`: it may say more."""
+
+    def __init__(self, control: socket.socket) -> None:
+        self.watched: dict[int, str] = {}
+        self.more = True
+        self._control = control
+        self._rest = b""
+
+    def read(self) -> None:
         try:
-            data = control.recv(4096)
+            data = self._control.recv(4096)
         except OSError:
             data = b""
-        if not data:
-            break
-        *lines, rest = (rest + data).split(b"\n")
+        self.more = bool(data)
+        *lines, self._rest = (self._rest + data).split(b"\n")
         for line in lines:
             word, group, *folder = line.decode("utf-8", "surrogateescape").split(" ", 2)
             if word == "watch":
-                watched[int(group)] = folder[0]
+                self.watched[int(group)] = folder[0]
             else:
-                watched.pop(int(group), None)
-    _end(watched)
-    return 0
+                self.watched.pop(int(group), None)
 
 
 if __name__ == "__main__":
