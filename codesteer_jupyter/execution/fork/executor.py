@@ -19,6 +19,7 @@ from typing import Any
 from codesteer_jupyter.errors import ExecutorError, UsageError
 from codesteer_jupyter.execution import confinement
 from codesteer_jupyter.execution.access import Access, checked
+from codesteer_jupyter.execution.environment import own_folders
 from codesteer_jupyter.execution.folder import PrivateFolder
 from codesteer_jupyter.execution.fork.fit import hazard, surroundings
 from codesteer_jupyter.execution.fork.forked import Given
@@ -152,7 +153,7 @@ class ForkExecutor:
             raise ExecutorError("--run fork works inside a notebook only; use --run child.")
         ready = await self._ready_for(limits)
         plan, scratch = ready.plan, ready.scratch
-        environment = {"TMPDIR": scratch, "HOME": scratch, "MPLBACKEND": _INLINE}
+        environment = {**own_folders(scratch, self._folder.fonts), "MPLBACKEND": _INLINE}
         namespace = self._namespace if self._namespace is not None else shell.user_ns
         known = frozenset(known_secrets(namespace))
 
@@ -189,7 +190,7 @@ class ForkExecutor:
         scratch = str(self._folder.scratch())
         plan = confinement.plan(
             self._access,
-            scratch,
+            self._folder.writable,
             memory=memory_bound(limits),
             file=limits.file,
             processes=limits.processes,
