@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from codesteer_jupyter.execution.fork.executor import ForkExecutor
+from codesteer_jupyter.errors import UsageError
 from codesteer_jupyter.steering.execution import Executor, Fit, Limits, Output
 from codesteer_jupyter.steering.trajectory import Execution, Json
+
+if TYPE_CHECKING:
+    from codesteer_jupyter.execution.fork.executor import ForkExecutor
 
 __all__ = ["AutoExecutor"]
 
@@ -23,24 +26,28 @@ class AutoExecutor:
     """`fork`, or `child` where that cannot be.
 
     Args:
-        fork: takes the snapshots.
+        fork: takes the snapshots; None where there can be none.
         child: makes the executor that is used where `fork` refuses; called once, when needed.
+        reason: why there is no `fork`.
     """
 
-    def __init__(self, fork: ForkExecutor, child: Callable[[], Executor]) -> None:
+    def __init__(
+        self, fork: ForkExecutor | None, child: Callable[[], Executor], reason: str = ""
+    ) -> None:
         self._fork = fork
         self._make_child = child
         self._child: Executor | None = None
-        self._reason = ""
+        self._reason = reason
 
     @property
     def name(self) -> str:
         """Of the executor that would be used now."""
-        return "child" if self._refused() else self._fork.name
+        return "child" if self._fork is None or self._refused() else self._fork.name
 
     def _refused(self, memory: int | None = None) -> str:
         # What has run in a child stays there: its names and modules are there.
-        self._reason = self._reason or self._fork.refusal(memory)
+        if self._fork is not None:
+            self._reason = self._reason or self._fork.refusal(memory)
         return self._reason
 
     def _there(self) -> Executor:
@@ -56,13 +63,16 @@ class AutoExecutor:
         fit = await self._there().preflight()
         return fit if not fit.ok else Fit(True, self._why(reason))
 
+    def _chosen(self, memory: int | None = None) -> Executor:
+        return self._there() if self._fork is None or self._refused(memory) else self._fork
+
     @staticmethod
     def _why(reason: str) -> str:
         return f"code runs in a child kernel, not in a snapshot of this one: {reason}."
 
     async def warm(self) -> None:
         """Start what is needed before the first program."""
-        chosen: Any = self._there() if self._refused() else self._fork
+        chosen: Any = self._chosen()
         await chosen.warm()
 
     async def prepare(self, code: str) -> None:
@@ -77,8 +87,8 @@ class AutoExecutor:
         """See `Executor.run`. The record of a run says in `executor_reason` why it was not in a
         snapshot.
         """
-        reason = self._refused(limits.memory)
-        chosen: Executor = self._there() if reason else self._fork
+        chosen = self._chosen(limits.memory)
+        reason = self._reason
         async for item in chosen.run(code, limits, variables):
             if reason and isinstance(item, Execution):
                 extra = {**item.extra, "executor_reason": self._why(reason)}
@@ -88,16 +98,20 @@ class AutoExecutor:
     # -- the transaction, where the last program ran in a snapshot --------------------------------
 
     async def diff(self) -> Sequence[Json]:
-        return await self._fork.diff()
+        return await self._fork.diff() if self._fork is not None else ()
 
     async def adopt(self, names: Sequence[str]) -> None:
+        if self._fork is None:
+            raise UsageError(f"There is no snapshot to take values from: {self._reason}.")
         await self._fork.adopt(names)
 
     async def discard(self) -> None:
-        await self._fork.discard()
+        if self._fork is not None:
+            await self._fork.discard()
 
     async def close(self) -> None:
         """End both."""
-        await self._fork.close()
+        if self._fork is not None:
+            await self._fork.close()
         if self._child is not None:
             await self._child.close()

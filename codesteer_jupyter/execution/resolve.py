@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import inspect
+import sys
 from collections.abc import Mapping
 from importlib import import_module
 from importlib.metadata import entry_points
@@ -73,9 +74,11 @@ def executor(
     }
     if wanted == "auto" and main_thread is not None:
         from codesteer_jupyter.execution.auto import AutoExecutor
+        from codesteer_jupyter.execution.fork.fit import Surroundings, hazard
 
-        fork: Any = _made("fork", name, given)
-        return AutoExecutor(fork, lambda: _made("child", name, given))
+        reason = hazard(Surroundings(platform=sys.platform))
+        fork: Any = None if reason else _made("fork", name, given)
+        return AutoExecutor(fork, lambda: _made("child", name, given), reason)
     if wanted == "auto":
         wanted = "child" if stateful else "subprocess"
     return _made(wanted, name, given)

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import ctypes
+import errno
 import os
 import struct
 import sys
+
+TYPE_CHECKING = False  # as in `typing`, whose import costs milliseconds
+if TYPE_CHECKING:
+    from typing import Any
 
 __all__ = ["MACHINE", "checked", "machine", "prctl", "syscall"]
 
@@ -18,14 +23,24 @@ def machine() -> str:
     return name if name in ("x86_64", "aarch64") and sys.byteorder == "little" else ""
 
 
+def _absent(*_: object) -> int:
+    """In place of a call this system does not have."""
+    ctypes.set_errno(errno.ENOSYS)
+    return -1
+
+
 MACHINE = machine()
 _libc = ctypes.CDLL(None, use_errno=True) if MACHINE else None
+_syscall: Any
+_prctl: Any
 if _libc is not None:
     _syscall, _prctl = _libc.syscall, _libc.prctl
     _syscall.restype = ctypes.c_long
     _syscall.argtypes = [ctypes.c_long]
     _prctl.restype = ctypes.c_int
     _prctl.argtypes = [ctypes.c_int, *[ctypes.c_ulong] * 4]
+else:
+    _syscall = _prctl = _absent
 
 
 def checked(result: int, what: str) -> int:
