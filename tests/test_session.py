@@ -234,7 +234,7 @@ async def test_a_stream_that_is_dropped_is_closed_in_the_record(tmp_path: Path) 
 async def test_resume_keeps_rounds_runs_no_code_again_and_finishes(tmp_path: Path) -> None:
     marks = tmp_path / "marks"
     marking = fenced(f"open({str(marks)!r}, 'a').write('x')\nprint(9.11)")
-    settings = chosen(script(tmp_path, CHECK, marking, RIGHT))
+    settings = chosen(script(tmp_path, CHECK, marking, RIGHT), write=(str(tmp_path),))
     session = Session(QUESTION, settings)
     async with contextlib.aclosing(session.events()) as events:
         async for event in events:

@@ -45,6 +45,7 @@ SAMPLES: dict[str, tuple[str, Any]] = {
     "procedure": ("paper", "paper"),
     "profile": ("/some/folder", "/some/folder"),
     "stateful": ("yes", True),
+    "diff": ("all", "all"),
     "seed": ("7", 7),
     "temperature": ("0.5", 0.5),
     "max_tokens": ("100", 100),
