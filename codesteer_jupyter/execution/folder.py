@@ -6,11 +6,13 @@ import contextlib
 import os
 import shutil
 import tempfile
+import threading
 import time
 import weakref
 from pathlib import Path
+from typing import ClassVar
 
-__all__ = ["PrivateFolder"]
+__all__ = ["PrivateFolder", "SharedFolder"]
 
 _PREFIX = "codesteer-run-"
 _LONGEST = 50  # macOS allows 104 bytes for a socket's path; names below the folder come on top
@@ -33,7 +35,7 @@ class PrivateFolder:
         _locked(lock)
         self._rounds = 0
         self._scratch: Path | None = None
-        self._remove = weakref.finalize(self, _end, str(self.path), lock)
+        self._remove = weakref.finalize(self, _end, str(self.path), lock, os.getpid())
 
     def scratch(self) -> Path:
         """A new empty folder for the next round; the last round's is removed."""
@@ -49,7 +51,48 @@ class PrivateFolder:
         self._remove()
 
 
-def _end(path: str, lock: int) -> None:
+class SharedFolder:
+    """A fresh folder below a private one that all of this process share. So whichever supervisor
+    outlives a `kill -9` of the process removes them all.
+
+    Attributes:
+        path: this folder.
+        root: the one it lies in; removed with the last folder in it.
+    """
+
+    _lock = threading.Lock()
+    _root: PrivateFolder | None = None
+    _owner = 0
+    _made = 0
+    _alive: ClassVar[set[str]] = set()
+
+    def __init__(self) -> None:
+        kind = SharedFolder
+        with kind._lock:
+            if kind._root is None or kind._owner != os.getpid() or not kind._alive:
+                kind._root, kind._owner = PrivateFolder(), os.getpid()
+                kind._alive.clear()
+            kind._made += 1
+            self.root = kind._root.path
+            self.path = self.root / f"e{kind._made}"
+            self.path.mkdir(mode=0o700)
+            kind._alive.add(str(self.path))
+
+    def remove(self) -> None:
+        """Remove it with everything in it; calling it twice is fine."""
+        kind = SharedFolder
+        if kind._owner != os.getpid():
+            return
+        shutil.rmtree(self.path, ignore_errors=True)
+        with kind._lock:
+            kind._alive.discard(str(self.path))
+            if not kind._alive and kind._root is not None:
+                kind._root.remove()
+
+
+def _end(path: str, lock: int, owner: int) -> None:
+    if os.getpid() != owner:  # a fork of the owner
+        return
     for _ in range(3):  # a process that is just dying may still add a file
         shutil.rmtree(path, ignore_errors=True)
         if not os.path.exists(path):

@@ -126,6 +126,10 @@ class Supervised:
             self._ending = Ending(signal=signal.SIGKILL)
         return self._ending
 
+    def fileno(self) -> int:
+        """A descriptor that can be read when `poll` may have something new."""
+        return self._control.fileno()
+
     def interrupt(self) -> None:
         """Send SIGINT to the command and its group, as a terminal does."""
         if self.poll() is None:
@@ -154,13 +158,24 @@ class Supervised:
 
     def sweep(self) -> int:
         """Kill what the command started and left behind; returns how many there were."""
-        if self.poll() is not None or self._command is None:
+        if self.poll() is not None or self._command is None or self._alone():
             return 0
         left = [process for process in self._tree() if process.pid != self._command]
         for process in left:
             with contextlib.suppress(psutil.Error):
                 process.kill()
         return len(left)
+
+    def _alone(self) -> bool:
+        """Whether the command is all there is, told without a scan of the process table. First
+        its children, then the supervisor's: an orphan goes from those to these.
+        """
+        try:
+            return not _children(self._command or 0) and _children(self._process.pid) == [
+                self._command
+            ]
+        except OSError:  # not Linux, or a kernel without these files
+            return False
 
     def kill(self) -> None:
         """End the whole tree now. Calling it twice is fine."""
@@ -214,3 +229,11 @@ class Supervised:
                         found = True
             if not found:
                 return
+
+
+def _children(pid: int) -> list[int]:
+    found = []
+    for thread in os.listdir(f"/proc/{pid}/task"):
+        with open(f"/proc/{pid}/task/{thread}/children", encoding="ascii") as file:
+            found += [int(child) for child in file.read().split()]
+    return found
