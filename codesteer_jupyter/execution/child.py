@@ -80,9 +80,8 @@ class ChildExecutor:
 
     async def warm(self) -> None:
         """Have a kernel up, importing what the last programs imported, and a spare starting."""
-        kernel = self._ready()
-        kernel_pool().refill()
-        await kernel.ready()
+        await self._ready().ready()
+        self._refill()
 
     def prepare(self, code: str) -> None:
         """Let the kernel import what `code` imports, which may be the beginning of a program that

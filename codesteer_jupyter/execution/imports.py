@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 import re
 import sys
 import warnings
 
 __all__ = ["imported_modules"]
 
-_LINE = re.compile(r"^[ \t]*(?:import|from)[ \t]+\w[^\n]*$", re.MULTILINE)
+_LINE = re.compile(
+    r"^[ \t]*(?:from[ \t]+([\w.]+)[ \t]+import\b|(import[ \t]+\w[^\n;#]*))", re.MULTILINE
+)
 
 
 def imported_modules(code: str) -> tuple[str, ...]:
@@ -35,9 +38,7 @@ def imported_modules(code: str) -> tuple[str, ...]:
 
 def _lines(code: str) -> list[ast.Module]:
     trees = []
-    for match in _LINE.finditer(code):
-        try:
-            trees.append(ast.parse(match.group().strip()))
-        except (SyntaxError, ValueError):
-            continue
+    for module, plain in _LINE.findall(code):
+        with contextlib.suppress(SyntaxError, ValueError):
+            trees.append(ast.parse(plain or f"from {module} import _"))
     return trees

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import os
 import shutil
 import socket
 import sys
@@ -58,6 +59,7 @@ class ChildKernel:
         self.like = started_alike()
         self.fresh, self.preloaded = True, False
         self.most = 10**6
+        self._owner = os.getpid()
         self._got = bytearray()
         self._messages: deque[dict[str, Any]] = deque()
         self._unsent = b""
@@ -224,10 +226,13 @@ class ChildKernel:
         return self.tree.poll() is None
 
     def kill(self) -> None:
-        """End the kernel and everything it started. Calling it twice is fine."""
+        """End the kernel and everything it started. Calling it twice is fine; in a fork of the
+        owner it only closes what the fork inherited.
+        """
         self.tree.kill()
         self._close()
-        shutil.rmtree(self.folder, ignore_errors=True)
+        if os.getpid() == self._owner:
+            shutil.rmtree(self.folder, ignore_errors=True)
 
     def _close(self) -> None:
         self._socket.close()

@@ -77,9 +77,7 @@ class Channel:
         with self._writing:
             self._socket.sendall(len(data).to_bytes(4, "big") + data)
 
-    def show(
-        self, kind: str, data: dict[str, Any], metadata: Any, display_id: Any = None
-    ) -> None:
+    def show(self, kind: str, data: dict[str, Any], metadata: Any, display_id: Any = None) -> None:
         """Tell of a display; one that is larger than all output may be is only counted."""
         flush()
         plain = {mime: _plain(item) for mime, item in data.items() if mime != _WIDGET}
@@ -112,6 +110,7 @@ def make_shell(channel: Channel, folder: str) -> Any:
     from IPython.core.displayhook import DisplayHook
     from IPython.core.displaypub import DisplayPublisher
     from IPython.core.interactiveshell import InteractiveShell
+    from traitlets import Type
     from traitlets.config import Config
 
     class Publisher(DisplayPublisher):
@@ -131,10 +130,10 @@ def make_shell(channel: Channel, folder: str) -> Any:
         def write_format_data(self, format_dict: Any, md_dict: Any = None) -> None:
             channel.show("execute_result", format_dict, md_dict)
 
-        def finish_displayhook(self) -> None:
-            self.is_active = False
-
     class Shell(InteractiveShell):
+        displayhook_class = Type(Hook)
+        display_pub_class = Type(Publisher)
+
         # Exceptions are reported as data; IPython would print them in colours.
         def showtraceback(self, *_: Any, **__: Any) -> None:
             """Nothing is printed."""
@@ -148,8 +147,6 @@ def make_shell(channel: Channel, folder: str) -> Any:
     config = Config()
     config.HistoryManager.enabled = False
     config.HistoryManager.hist_file = ":memory:"
-    config.InteractiveShell.displayhook_class = Hook
-    config.InteractiveShell.display_pub_class = Publisher
     shell = Shell.instance(config=config, ipython_dir=folder)
     # As in a script: a fresh loop, and its tasks end with the program.
     shell.loop_runner = _run_coroutine
@@ -162,19 +159,31 @@ def _run_coroutine(coroutine: Any) -> Any:
     return asyncio.run(coroutine)
 
 
-def _stay_one(process: int) -> None:
-    """A process that the program forked, and that came out of the program, ends here."""
-    if os.getpid() != process:
-        flush()
-        os._exit(0)
+def _stay_one(process: int, error: BaseException | None) -> None:
+    """A process that the program forked, and that came out of the program, ends here, as it would
+    at the end of a script.
+    """
+    if os.getpid() == process:
+        return
+    status = 0
+    if isinstance(error, SystemExit):
+        status = error.code if isinstance(error.code, int) else int(error.code is not None)
+    elif error is not None:
+        import traceback
+
+        status = 1
+        with contextlib.suppress(Exception):
+            traceback.print_exception(error)
+    flush()
+    os._exit(status)
 
 
 def _run(shell: Any, state: Any, channel: Channel, request: dict[str, Any]) -> None:
     process = os.getpid()
     try:
         rlimits = state.begin(request)
-    except Exception as error:
-        channel.tell("refused", reason=f"{type(error).__name__}: {error}")
+    except Exception as problem:
+        channel.tell("refused", reason=f"{type(problem).__name__}: {problem}")
         return
     channel.most = request["output"]
     channel.tell("begun", rlimits=rlimits)
@@ -187,7 +196,7 @@ def _run(shell: Any, state: Any, channel: Channel, request: dict[str, Any]) -> N
         error = caught
     with contextlib.suppress(KeyboardInterrupt):
         signal.signal(signal.SIGINT, signal.SIG_IGN)
-    _stay_one(process)
+    _stay_one(process, error)
     flush()
     channel.tell("ended", **state.report(error))
     state.end()

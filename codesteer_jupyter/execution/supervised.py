@@ -75,6 +75,7 @@ class Supervised:
         self._command: int | None = None
         self._lines = b""
         self._killed = False
+        self._owner = os.getpid()
         ours, theirs = socket.socketpair()
         try:
             self._process = subprocess.Popen(
@@ -125,6 +126,11 @@ class Supervised:
             # The supervisor was killed; what it guarded may still run.
             self._ending = Ending(signal=signal.SIGKILL)
         return self._ending
+
+    @property
+    def pid(self) -> int:
+        """Of the supervisor."""
+        return self._process.pid
 
     def fileno(self) -> int:
         """A descriptor that can be read when `poll` may have something new."""
@@ -178,8 +184,10 @@ class Supervised:
             return False
 
     def kill(self) -> None:
-        """End the whole tree now. Calling it twice is fine."""
-        if self._killed:
+        """End the whole tree now. Calling it twice is fine; in a fork of the owner it does
+        nothing.
+        """
+        if self._killed or os.getpid() != self._owner:
             return
         self._killed = True
         victims = self._tree()

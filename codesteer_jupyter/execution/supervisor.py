@@ -95,8 +95,6 @@ def _exec(command: list[str], parent: int) -> None:
         import resource
 
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-        # ipykernel ends when this process is no longer its parent.
-        os.environ["JPY_PARENT_PID"] = str(parent)
         os.execvp(command[0], command)  # noqa: S606 - no shell is wanted
     finally:
         os._exit(127)

@@ -8,6 +8,7 @@ from typing import Any
 
 import psutil
 
+from codesteer_jupyter.execution.pool import kernel_pool
 from codesteer_jupyter.steering.execution import Executor, Limits, Output
 from codesteer_jupyter.steering.trajectory import Execution
 
@@ -33,6 +34,16 @@ async def run(
     for name, text in (("stdout", result.stdout), ("stderr", result.stderr)):
         assert "".join(item.text for item in streamed if item.name == name) == text
     return result
+
+
+def processes() -> list[psutil.Process]:
+    """What runs below this process, without the kernels that wait in the pool."""
+    waiting = {kernel.tree.pid for kernel in kernel_pool().spares}
+    return [
+        process
+        for process in psutil.Process().children(recursive=True)
+        if not waiting & {process.pid, process.ppid()}
+    ]
 
 
 def gone(pid: int, seconds: float = 5.0) -> bool:

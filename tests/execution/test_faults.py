@@ -17,7 +17,7 @@ from codesteer_jupyter.execution.resolve import executor as resolve
 from codesteer_jupyter.execution.script import SubprocessExecutor
 from codesteer_jupyter.steering.execution import Executor, Limits
 from codesteer_jupyter.steering.trajectory import Execution
-from tests.execution.running import LIMITS, gone, run
+from tests.execution.running import LIMITS, gone, processes, run
 
 LEFT_BEHIND = """
 import subprocess, sys
@@ -249,7 +249,7 @@ async def test_cancelling_stops_the_code_within_a_second(executor: Executor, cod
     await still_works(executor)  # started
     task = asyncio.ensure_future(run(executor, "print('x')\n" + code))
     await asyncio.sleep(0.5)
-    here = psutil.Process().children(recursive=True)
+    here = processes()
     assert here
     started = time.monotonic()
     task.cancel()
@@ -263,7 +263,7 @@ async def test_cancelling_stops_the_code_within_a_second(executor: Executor, cod
 async def test_closing_the_stream_early_stops_the_code(executor: Executor) -> None:
     stream = executor.run("print(1, flush=True)\nimport time; time.sleep(60)", LIMITS)
     assert not isinstance(await anext(stream), Execution)
-    here = psutil.Process().children(recursive=True)
+    here = processes()
     await stream.aclose()  # type: ignore[attr-defined]  # an async generator
     assert all(gone(process.pid, 1.0) for process in here)
     await still_works(executor)
@@ -273,7 +273,7 @@ async def test_closing_the_stream_early_stops_the_code(executor: Executor) -> No
 async def test_closing_leaves_neither_processes_nor_files(
     kind: type[ChildExecutor | SubprocessExecutor],
 ) -> None:
-    before = set(psutil.Process().children(recursive=True))
+    before = set(processes())
     executor = kind({"a": [1]})
     await run(executor, "print(1)")
     folder = executor._folder.path
@@ -281,4 +281,4 @@ async def test_closing_leaves_neither_processes_nor_files(
     await executor.close()
     await executor.close()
     assert not folder.exists()
-    assert set(psutil.Process().children(recursive=True)) <= before
+    assert set(processes()) <= before

@@ -20,7 +20,7 @@ from codesteer_jupyter.execution.environment import allowed_environment
 from codesteer_jupyter.execution.resolve import executor as resolve
 from codesteer_jupyter.execution.script import SubprocessExecutor
 from codesteer_jupyter.steering.execution import Executor, Limits
-from tests.execution.running import gone, run
+from tests.execution.running import gone, processes, run
 
 ROOT = Path(__file__).parents[2]
 
@@ -103,7 +103,7 @@ async def test_a_thread_left_behind_does_not_reach_the_next_round(child: ChildEx
 
 
 async def test_a_ruined_process_is_replaced(child: ChildExecutor) -> None:
-    await run(child, "import sys; sys.modules.pop('codesteer_kernel_side')")
+    await run(child, "import sys; sys.modules['codesteer_kernel_state'].State.begin = None")
     assert (await run(child, "print(1)")).stdout == "1\n"
 
 
@@ -181,7 +181,7 @@ async def test_nothing_is_written_to_this_process_streams(
 
 async def test_warming_starts_the_kernel(child: ChildExecutor) -> None:
     await child.warm()
-    assert len(psutil.Process().children(recursive=True)) == 2  # the supervisor and the kernel
+    assert len(processes()) == 2  # the supervisor and the kernel
     assert (await run(child, "print(1)")).stdout == "1\n"
 
 
