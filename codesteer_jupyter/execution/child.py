@@ -83,7 +83,7 @@ class ChildExecutor:
         await self._ready().ready()
         self._refill()
 
-    def prepare(self, code: str) -> None:
+    async def prepare(self, code: str) -> None:
         """Let the kernel import what `code` imports, which may be the beginning of a program that
         is still being written. Nothing of the code is run, and nothing is waited for.
         """

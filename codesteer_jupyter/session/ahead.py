@@ -29,7 +29,7 @@ class Ahead:
         self._text = ""
         self._line = 0  # where the line begins that is still being written
 
-    def on_event(self, event: Event) -> None:
+    async def on_event(self, event: Event) -> None:
         """Take in one event of the run; a hint that fails is only logged."""
         if isinstance(event, (RoundStarted, AnswerRestarted)):
             self._text, self._line = "", 0
@@ -41,6 +41,6 @@ class Ahead:
         if "import" not in lines:
             return
         try:
-            self._prepare(lines)
+            await self._prepare(lines)
         except Exception:
             _log.debug("preparing failed", exc_info=True)

@@ -151,7 +151,7 @@ class Session:
         ahead = Ahead(opened.parts)
         async with contextlib.aclosing(steer(header, opened.parts)) as events:
             async for event in events:
-                ahead.on_event(event)
+                await ahead.on_event(event)
                 for ready in self._emit(event):
                     yield ready
                 if isinstance(event, RunStarted):

@@ -94,7 +94,7 @@ async def test_only_a_kernel_that_ran_nothing_goes_back() -> None:
 
 
 async def test_a_kernel_that_imported_ahead_does_not_go_back(executor: ChildExecutor) -> None:
-    executor.prepare("import sympy")
+    await executor.prepare("import sympy")
     kernel = executor._kernel
     await executor.close()
     assert kernel is not None
@@ -124,7 +124,7 @@ async def test_what_a_growing_program_imports_is_there_before_it_runs(
 ) -> None:
     loaded = "import sys; print('sympy' in sys.modules)"
     assert (await run(executor, loaded)).stdout == "False\n"
-    executor.prepare("Let us see.\n```python\nfrom sympy import (\n")
+    await executor.prepare("Let us see.\n```python\nfrom sympy import (\n")
     assert (await run(executor, loaded)).stdout == "True\n"
 
 
@@ -144,7 +144,7 @@ async def test_files_of_the_user_are_not_imported_ahead(
     monkeypatch.syspath_prepend(str(tmp_path))
     trace = tmp_path / "trace"
     (tmp_path / "neighbour.py").write_text(f"open({str(trace)!r}, 'a').write('x')")
-    executor.prepare("import neighbour")
+    await executor.prepare("import neighbour")
     assert (await run(executor, "print(1)")).status == "ok"
     assert not trace.exists()
     assert (await run(executor, "import neighbour")).status == "ok"
