@@ -1,9 +1,8 @@
 """Generated code in a kernel of its own (`--run child`): rich outputs, state kept apart.
 
 The process is reused, the state is not: each run starts from the `--with` values and nothing
-else, unless `stateful`. This is not a sandbox: the code has this user's rights to files and the
-network; what it cannot do is touch the notebook's kernel, see its keys in the environment, or
-outlive it.
+else, unless `stateful`. The process is confined by what the system offers (`confinement/`), from
+its start on, and outlives neither its run's limits nor its asker.
 """
 
 from __future__ import annotations
@@ -15,6 +14,7 @@ from collections.abc import AsyncIterator, Iterator, Mapping
 from typing import Any
 
 from codesteer_jupyter.errors import ExecutorError
+from codesteer_jupyter.execution.access import checked
 from codesteer_jupyter.execution.folder import SharedFolder
 from codesteer_jupyter.execution.imports import imported_modules
 from codesteer_jupyter.execution.kernel import ChildKernel, Damaged
@@ -24,7 +24,7 @@ from codesteer_jupyter.execution.pool import kernel_pool
 from codesteer_jupyter.execution.supervised import Ending
 from codesteer_jupyter.execution.values import MOST_BYTES, pack
 from codesteer_jupyter.execution.watch import Watch
-from codesteer_jupyter.steering.execution import Fit, Limits, Output
+from codesteer_jupyter.steering.execution import Access, Fit, Limits, Output
 from codesteer_jupyter.steering.trajectory import Execution, Json
 
 __all__ = ["ChildExecutor"]
@@ -44,9 +44,10 @@ class ChildExecutor:
         values: `--with` values; copied now, rebuilt for every run.
         stateful: keep names and modules from one run to the next.
         most_bytes: how much the values may take together.
+        access: what the code may do beyond the default confinement.
 
     Raises:
-        UsageError: a value cannot be copied to another process.
+        UsageError: a value cannot be copied to another process, or a path does not exist.
     """
 
     name = "child"
@@ -57,7 +58,9 @@ class ChildExecutor:
         *,
         stateful: bool = False,
         most_bytes: int = MOST_BYTES,
+        access: Access | None = None,
     ) -> None:
+        self._access = checked(access)
         self._folder = SharedFolder()
         try:
             self._values = pack(values or {}, self._folder.path / "values", most_bytes)
@@ -95,7 +98,7 @@ class ChildExecutor:
             raise ExecutorError("This executor is closed; start a new run.")
         if self._kernel is None or not self._kernel.alive:
             self._drop()
-            self._kernel = kernel_pool().take()
+            self._kernel = kernel_pool().take(self._access)
         return self._kernel
 
     def _drop(self) -> None:
@@ -125,7 +128,7 @@ class ChildExecutor:
 
     def _refill(self) -> None:
         if not self._closed:
-            kernel_pool().refill()
+            kernel_pool().refill(self._access)
 
     async def _begin(self, code: str, limits: Limits, variables: Mapping[str, Any]) -> ChildKernel:
         modules = imported_modules(code)
@@ -136,6 +139,7 @@ class ChildExecutor:
             "stateful": self._stateful,
             "memory": memory_bound(limits),
             "file": limits.file,
+            "processes": limits.processes,
             "output": limits.output,
         }
         seconds = self._begin_seconds + _PRELOAD_SECONDS
@@ -164,7 +168,7 @@ class ChildExecutor:
     def _round_folder(self, kernel: ChildKernel) -> str:
         """A fresh one for each run, or for each kernel where state is kept."""
         if not self._stateful or self._scratch[0] is not kernel:
-            self._scratch = (kernel, str(kernel.scratch()))
+            self._scratch = (kernel, str(kernel.area.scratch()))
         return self._scratch[1]
 
     async def close(self) -> None:
@@ -303,7 +307,7 @@ class _Run:
             limit=limit,
             seconds=self._watch.seconds,
             executor=name,
-            isolation=("process", "environment", "rlimits"),
+            isolation=self._kernel.tree.layers,
         )
 
     def _outcome(self) -> Outcome:

@@ -12,14 +12,45 @@ import weakref
 from pathlib import Path
 from typing import ClassVar
 
-__all__ = ["PrivateFolder", "SharedFolder"]
+from codesteer_jupyter.execution.fonts import prepared, tidied
+
+__all__ = ["Area", "PrivateFolder", "SharedFolder"]
 
 _PREFIX = "codesteer-run-"
 _LONGEST = 50  # macOS allows 104 bytes for a socket's path; names below the folder come on top
 _STALE = 60.0  # seconds a folder without an owner is left alone
 
 
-class PrivateFolder:
+class Area:
+    """The part of a folder that confined code may write to.
+
+    Attributes:
+        writable: that part: the scratch folder of the round is in here.
+        fonts: matplotlib's folder, in there.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Make it in the folder `path`."""
+        self._rounds = 0
+        self.writable = path / "area"
+        self.writable.mkdir(mode=0o700)
+        self.fonts = prepared(self.writable / "matplotlib", path / "fonts")
+
+    def scratch(self) -> Path:
+        """A new empty folder for the next round; the last round's is removed, and whatever else
+        was left around it.
+        """
+        for entry in list(os.scandir(self.writable)):
+            if entry.path != str(self.fonts):
+                _removed(entry)
+        tidied(self.fonts)
+        self._rounds += 1
+        scratch = self.writable / f"w{self._rounds}"
+        scratch.mkdir(mode=0o700)
+        return scratch
+
+
+class PrivateFolder(Area):
     """A fresh folder only this user can read (mode 0700), with a short path.
 
     It is removed by `remove`, when this process ends, or, after a `kill -9`, by the supervisor
@@ -33,18 +64,8 @@ class PrivateFolder:
         self.path = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=short))
         lock = os.open(self.path / "lock", os.O_CREAT | os.O_RDWR, 0o600)
         _locked(lock)
-        self._rounds = 0
-        self._scratch: Path | None = None
+        Area.__init__(self, self.path)
         self._remove = weakref.finalize(self, _end, str(self.path), lock, os.getpid())
-
-    def scratch(self) -> Path:
-        """A new empty folder for the next round; the last round's is removed."""
-        if self._scratch is not None:
-            shutil.rmtree(self._scratch, ignore_errors=True)
-        self._rounds += 1
-        self._scratch = self.path / f"w{self._rounds}"
-        self._scratch.mkdir(mode=0o700)
-        return self._scratch
 
     def remove(self) -> None:
         """Remove it with everything in it; calling it twice is fine."""
@@ -88,6 +109,14 @@ class SharedFolder:
             kind._alive.discard(str(self.path))
             if not kind._alive and kind._root is not None:
                 kind._root.remove()
+
+
+def _removed(entry: os.DirEntry[str]) -> None:
+    with contextlib.suppress(OSError):
+        if entry.is_dir(follow_symlinks=False):
+            shutil.rmtree(entry.path, ignore_errors=True)
+        else:
+            os.unlink(entry.path)
 
 
 def _end(path: str, lock: int, owner: int) -> None:

@@ -19,13 +19,21 @@ from pathlib import Path
 from typing import Any
 
 from codesteer_jupyter.errors import ExecutorError
-from codesteer_jupyter.execution.environment import allowed_environment, import_paths
+from codesteer_jupyter.execution import confinement
+from codesteer_jupyter.execution.environment import (
+    allowed_environment,
+    import_paths,
+    own_folders,
+)
+from codesteer_jupyter.execution.folder import Area
 from codesteer_jupyter.execution.pipes import Pipe
 from codesteer_jupyter.execution.supervised import Supervised
+from codesteer_jupyter.steering.execution import Access
 
 __all__ = ["ChildKernel", "Damaged", "started_alike"]
 
-_KERNEL_SIDE = str(Path(__file__).with_name("kernel_side.py"))
+_HERE = Path(__file__).parent
+_KERNEL_SIDE = str(_HERE / "kernel_side.py")
 _START_SECONDS = 60.0
 _SLACK = 2**16  # of a message beside the output it carries
 
@@ -34,9 +42,13 @@ class Damaged(Exception):
     """What came over the socket is no message: the program wrote to it."""
 
 
-def started_alike() -> tuple[object, ...]:
+def started_alike(access: Access) -> tuple[object, ...]:
     """What a kernel takes from this process when it starts; one started elsewise is no spare."""
-    return tuple(import_paths()), tuple(sorted(allowed_environment().items()))
+    try:
+        folder = os.getcwd()
+    except OSError:  # the folder was removed
+        folder = ""
+    return access, folder, tuple(import_paths()), tuple(sorted(allowed_environment().items()))
 
 
 class ChildKernel:
@@ -44,19 +56,22 @@ class ChildKernel:
 
     Args:
         folder: to be made, the kernel's own.
-        root: what to remove if this process is killed.
+        root: what to remove if this process is killed; all values are below it.
+        access: what code may do beyond the default confinement.
 
     Attributes:
         like: see `started_alike`.
         fresh: no program has run in it.
-        preloaded: modules it was asked to import ahead.
+        preloaded: it was asked to import modules ahead.
+        area: where code may write.
     """
 
-    def __init__(self, folder: Path, root: Path) -> None:
+    def __init__(self, folder: Path, root: Path, access: Access) -> None:
         """Start the process. What it is asked before it is up, it does when it is."""
         self.folder = folder
         folder.mkdir(mode=0o700)
-        self.like = started_alike()
+        self.area = Area(folder)
+        self.like = started_alike(access)
         self.fresh, self.preloaded = True, False
         self.most = 10**6
         self._owner = os.getpid()
@@ -64,8 +79,7 @@ class ChildKernel:
         self._messages: deque[dict[str, Any]] = deque()
         self._unsent = b""
         self._sending = False
-        self._rounds = 0
-        self._scratch: Path | None = None
+        self._up = False
         self.streams = {"stdout": Pipe(), "stderr": Pipe()}
         self._socket, theirs = socket.socketpair()
         try:
@@ -73,10 +87,17 @@ class ChildKernel:
                 [sys.executable, "-I", "-X", "utf8", _KERNEL_SIDE, str(theirs.fileno())],
                 env={
                     **allowed_environment(),
+                    **own_folders(self.area.writable, self.area.fonts),
                     "MPLBACKEND": "module://matplotlib_inline.backend_inline",
                 },
                 cwd=folder,
                 folder=root,
+                plan=confinement.plan(
+                    access,
+                    self.area.writable,
+                    pid_namespace=True,
+                    needed=[_HERE, root, *import_paths()],
+                ),
                 stdout=self.streams["stdout"].write,
                 stderr=self.streams["stderr"].write,
                 pass_fds=(theirs.fileno(),),
@@ -123,8 +144,14 @@ class ChildKernel:
         self.most = int(request["output"])
         try:
             async with asyncio.timeout(seconds):
+                if not self._up and await self._first("ready") is None:
+                    return None
+                # Only now is it known what holds in there.
+                self._up, layers = True, self.tree.layers
+                counted = request["processes"] if "userns" in layers else None
+                given = {**request, "processes": counted, "terminal": "mountns" in layers}
                 self._sending = True
-                message = self._unsent + _message({"op": "run", **request})
+                message = self._unsent + _message({"op": "run", **given})
                 await loop.sock_sendall(self._socket, message)
                 self._sending, self._unsent = False, b""
                 return await self._first("begun", "refused")
@@ -137,12 +164,14 @@ class ChildKernel:
         Raises:
             ExecutorError: it did not come up; the message ends with what it wrote.
         """
+        if self._up:
+            return
         try:
             async with asyncio.timeout(_START_SECONDS):
-                told = await self._first("ready")
+                self._up = await self._first("ready") is not None
         except (TimeoutError, Damaged):
-            told = None
-        if told is None:
+            pass
+        if not self._up:
             raise self.failed()
 
     async def _first(self, *wanted: str) -> dict[str, Any] | None:
@@ -209,15 +238,6 @@ class ChildKernel:
             for _ in range(64):
                 if not pipe.take():
                     break
-
-    def scratch(self) -> Path:
-        """A new empty folder for the next program; the one before is removed."""
-        if self._scratch is not None:
-            shutil.rmtree(self._scratch, ignore_errors=True)
-        self._rounds += 1
-        self._scratch = self.folder / f"w{self._rounds}"
-        self._scratch.mkdir(mode=0o700)
-        return self._scratch
 
     # -- the end ---------------------------------------------------------------------------------
 

@@ -87,7 +87,8 @@ class State:
 
         Args:
             request: `folder` to work in, `values` (name → path), `variables`, `stateful`,
-                `modules`, and the limits `memory` and `file` in bytes.
+                `modules`, whether there is a `terminal`, and the limits `memory` and `file` in
+                bytes and `processes` (null where they cannot be counted apart).
 
         Raises:
             ValueError: a value could not be rebuilt.
@@ -98,12 +99,16 @@ class State:
             self.begun = True
             self.folder = request["folder"]
             os.chdir(self.folder)
-            os.environ["TMPDIR"] = self.folder
+            os.environ.update(TMPDIR=self.folder, HOME=self.folder)
             tempfile.tempdir = None
             self.shell.user_ns.update(self.inside.load_values(request["values"]))
         self.shell.user_ns.update(request["variables"])
         self.threads = set(threading.enumerate())
-        limits: list[str] = self.inside.apply_limits(request["memory"], request["file"])
+        if not request["terminal"]:
+            self.shell.system = self.shell.system_raw  # `!command` wants one
+        limits: list[str] = self.inside.apply_limits(
+            request["memory"], request["file"], request["processes"], for_good=False
+        )
         return limits
 
     def report(self, error: BaseException | None) -> dict[str, Any]:

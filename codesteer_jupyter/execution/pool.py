@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from codesteer_jupyter.errors import ExecutorError
 from codesteer_jupyter.execution.folder import SharedFolder
 from codesteer_jupyter.execution.kernel import ChildKernel, started_alike
+from codesteer_jupyter.steering.execution import Access
 
 __all__ = ["KernelPool", "close_pool", "kernel_pool"]
 
@@ -44,22 +45,25 @@ class KernelPool:
         """The kernels that wait."""
         return tuple(self._spares)
 
-    def take(self) -> ChildKernel:
+    def take(self, access: Access) -> ChildKernel:
         """A kernel nobody has used, up already where one waited; the caller ends it.
+
+        Args:
+            access: what code may do in it beyond the default; a kernel is confined when it starts.
 
         Raises:
             ExecutorError: no process could be started.
         """
         with self._lock:
-            like = started_alike()
+            like = started_alike(access)
             while self._spares:
                 kernel = self._spares.pop(0)
-                # One from before a changed directory or environment would not find the same.
+                # One from before a changed folder or environment would not find the same.
                 if kernel.alive and kernel.like == like:
                     break
                 kernel.kill()
             else:
-                kernel = self._start()
+                kernel = self._start(access)
             kernel.preload(tuple(self._modules))
             return kernel
 
@@ -74,13 +78,17 @@ class KernelPool:
                 return
         kernel.kill()
 
-    def refill(self) -> None:
+    def refill(self, access: Access) -> None:
         """Start what is missing, in the background: only the process is started here. A spare
         is a convenience, so one that cannot be started is no error.
         """
         with self._lock, contextlib.suppress(ExecutorError):
+            like = started_alike(access)
+            for kernel in [each for each in self._spares if each.like != like or not each.alive]:
+                self._spares.remove(kernel)
+                kernel.kill()
             while not self._closed and len(self._spares) < self._most:
-                self._spares.append(self._start())
+                self._spares.append(self._start(access))
 
     def imported(self, modules: Sequence[str]) -> None:
         """Remember what a program imports; the next kernel that is taken imports it at once."""
@@ -91,9 +99,9 @@ class KernelPool:
             for name in list(self._modules)[:-_MOST_MODULES]:
                 del self._modules[name]
 
-    def _start(self) -> ChildKernel:
+    def _start(self, access: Access) -> ChildKernel:
         self._started += 1
-        return ChildKernel(self._folder.path / f"k{self._started}", self._folder.root)
+        return ChildKernel(self._folder.path / f"k{self._started}", self._folder.root, access)
 
     def close(self) -> None:
         """End the kernels that wait, and remove the folder. Calling it twice is fine; in a fork

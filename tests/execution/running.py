@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Mapping
 from typing import Any
 
 import psutil
 
+from codesteer_jupyter.execution.confinement import LAYERS, probe
 from codesteer_jupyter.execution.pool import kernel_pool
 from codesteer_jupyter.steering.execution import Executor, Limits, Output
 from codesteer_jupyter.steering.trajectory import Execution
@@ -38,12 +40,19 @@ async def run(
 
 def processes() -> list[psutil.Process]:
     """What runs below this process, without the kernels that wait in the pool."""
-    waiting = {kernel.tree.pid for kernel in kernel_pool().spares}
-    return [
-        process
-        for process in psutil.Process().children(recursive=True)
-        if not waiting & {process.pid, process.ppid()}
-    ]
+    waiting: set[int] = set()
+    for kernel in kernel_pool().spares:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            supervisor = psutil.Process(kernel.tree.pid)
+            waiting |= {supervisor.pid, *(p.pid for p in supervisor.children(recursive=True))}
+    return [p for p in psutil.Process().children(recursive=True) if p.pid not in waiting]
+
+
+def expected_isolation(*without: str) -> tuple[str, ...]:
+    """What a supervised run must record on this machine: everything that can be had here."""
+    found = probe()
+    lacking = {name for name, reason in found.items() if reason} | {*without, "process_group"}
+    return tuple(name for name in LAYERS if name not in lacking)
 
 
 def gone(pid: int, seconds: float = 5.0) -> bool:
