@@ -51,10 +51,12 @@ def _confinement() -> Any:
 
 
 def _received(control: socket.socket) -> dict[str, Any] | None:
-    """The plan: its length in eight bytes, then itself; None where there is none."""
+    """The plan: its length in eight bytes, then itself; None where there is none. Not a byte more
+    is read: what follows says that the end is wanted.
+    """
     data = b""
-    while len(data) < 8 or len(data) < 8 + int.from_bytes(data[:8], "big"):
-        more = control.recv(2**16)
+    while (left := (8 + int.from_bytes(data[:8], "big") if len(data) >= 8 else 8) - len(data)) > 0:
+        more = control.recv(min(left, 2**16))
         if not more:
             return None
         data += more
