@@ -216,7 +216,7 @@ async def _fork_executor(rows: Rows, shell: Any) -> Any:
         return None
     made = ForkExecutor(main_thread=main_thread(), namespace=shell.user_ns)
     fit = await made.preflight()
-    if not fit.ok:
+    if not fit.ok and WITHOUT not in os.environ:  # it rightly refuses to run unconfined
         rows.skip("everything about `fork`", fit.reason)
         return None
     await made.warm()
@@ -261,10 +261,10 @@ async def _pool_memory(rows: Rows) -> None:
 
 
 def _small_pages(size: int) -> Any:
-    """An array of `size` bytes in 4 KiB pages."""
+    """An array of `size` bytes in 4 KiB pages, private as numpy's own memory is."""
     import numpy
 
-    pages = mmap.mmap(-1, size)
+    pages = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
     if hasattr(mmap, "MADV_NOHUGEPAGE"):
         pages.madvise(mmap.MADV_NOHUGEPAGE)
     array = numpy.frombuffer(pages, dtype=numpy.float64)
@@ -288,8 +288,8 @@ async def _large(rows: Rows, shell: Any, fork: Any, options: dict[str, Any]) -> 
         "huge": f"`fork`, {gigabytes} in huge pages",
         "small": f"`fork`, {gigabytes} in 4 KiB pages",
     }
-    same = f"`fork`, {gigabytes}: a program that names the array"
-    changed = f"`fork`, {gigabytes}: a program that changes one element of it"
+    same = f"`fork`, {gigabytes}: `print(1)`"
+    changed = f"`fork`, {gigabytes}: one element of it changed"
     make = {"none": lambda _: None, "huge": _huge_pages, "small": _small_pages}
     for _ in range(BLOCKS):
         for kind, what in names.items():

@@ -75,6 +75,9 @@ class Fit:
 class Executor(Protocol):
     """Runs whole programs. Each run starts from the same base state (the `--with` values), unless
     the executor is stateful. `name` is what the record calls it.
+
+    Two methods are optional: `async warm()`, called when the task model begins to answer, and
+    `async prepare(code)`, called with pieces of its answer that may hold imports.
     """
 
     @property

@@ -108,6 +108,25 @@ async def test_a_ruined_process_is_replaced(child: ChildExecutor) -> None:
     assert (await run(child, "print(1)")).stdout == "1\n"
 
 
+async def test_many_rounds_leave_neither_processes_nor_descriptors_nor_memory(
+    child: ChildExecutor,
+) -> None:
+    async def rounds(count: int) -> tuple[int, int, int, int]:
+        for number in range(count):
+            code = f"x{number} = bytearray(10**6); print({number})\nx{number}[:3]"
+            assert (await run(child, code)).stdout == f"{number}\n"
+        here = processes()
+        memory = max(process.memory_info().rss for process in here)
+        inside = max(process.num_fds() for process in here)
+        return len(here), psutil.Process().num_fds(), inside, memory
+
+    await rounds(20)
+    count, descriptors, inside, memory = await rounds(20)
+    again = await rounds(460)
+    assert again[:3] == (count, descriptors, inside)
+    assert again[3] - memory < 20 * 2**20
+
+
 async def test_streams_and_top_level_await(executor: Executor) -> None:
     code = "import asyncio, sys\nawait asyncio.sleep(0)\nprint('a')\nprint('b', file=sys.stderr)"
     result = await run(executor, code)
