@@ -166,9 +166,9 @@ class ChildExecutor:
         )
 
     def _round_folder(self, kernel: ChildKernel) -> str:
-        """A fresh one for each run, or for each kernel where state is kept."""
+        """One without anything in it for each run, or for each kernel where state is kept."""
         if not self._stateful or self._scratch[0] is not kernel:
-            self._scratch = (kernel, str(kernel.area.scratch()))
+            self._scratch = (kernel, str(kernel.area.scratch(again=True)))
         return self._scratch[1]
 
     async def close(self) -> None:

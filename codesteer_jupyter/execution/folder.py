@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import stat
 import tempfile
 import threading
 import time
@@ -32,22 +33,26 @@ class Area:
     def __init__(self, path: Path) -> None:
         """Make it in the folder `path`."""
         self._rounds = 0
+        self._last: Path | None = None
         self.writable = path / "area"
         self.writable.mkdir(mode=0o700)
         self.fonts = prepared(self.writable / "matplotlib", path / "fonts")
 
-    def scratch(self) -> Path:
+    def scratch(self, *, again: bool = False) -> Path:
         """A new empty folder for the next round; the last round's is removed, and whatever else
-        was left around it.
+        was left around it. `again`: the last one may serve again if it is as new, because
+        removing a folder takes milliseconds on some file systems.
         """
+        kept = self._last if again and _as_new(self._last) else None
         for entry in list(os.scandir(self.writable)):
-            if entry.path != str(self.fonts):
+            if entry.path not in (str(self.fonts), str(kept)):
                 _removed(entry)
         tidied(self.fonts)
-        self._rounds += 1
-        scratch = self.writable / f"w{self._rounds}"
-        scratch.mkdir(mode=0o700)
-        return scratch
+        if kept is None:
+            self._rounds += 1
+            kept = self._last = self.writable / f"w{self._rounds}"
+            kept.mkdir(mode=0o700)
+        return kept
 
 
 class PrivateFolder(Area):
@@ -109,6 +114,19 @@ class SharedFolder:
             kind._alive.discard(str(self.path))
             if not kind._alive and kind._root is not None:
                 kind._root.remove()
+
+
+def _as_new(folder: Path | None) -> bool:
+    """Whether it is an empty folder that only this user enters."""
+    try:
+        return (
+            folder is not None
+            and stat.S_IMODE(folder.lstat().st_mode) == 0o700
+            and not folder.is_symlink()
+            and not os.listdir(folder)
+        )
+    except OSError:
+        return False
 
 
 def _removed(entry: os.DirEntry[str]) -> None:

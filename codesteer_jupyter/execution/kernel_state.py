@@ -182,6 +182,7 @@ class State:
             file = getattr(module, "__file__", None)
             if isinstance(file, str) and file.startswith(self.folder + os.sep):
                 del sys.modules[name]
+        sys.path_importer_cache.pop(self.folder, None)  # what was to be found in it
         warnings.filters[:] = self.filters  # type: ignore[index]  # a list in fact
         random.setstate(self.random)
         self._seed_numpy()

@@ -18,6 +18,7 @@ from codesteer_jupyter.errors import ExecutorError, UsageError
 from codesteer_jupyter.execution.child import ChildExecutor
 from codesteer_jupyter.execution.confinement import probe
 from codesteer_jupyter.execution.environment import allowed_environment
+from codesteer_jupyter.execution.folder import Area
 from codesteer_jupyter.execution.resolve import executor as resolve
 from codesteer_jupyter.execution.script import SubprocessExecutor
 from codesteer_jupyter.steering.execution import Executor, Limits
@@ -125,6 +126,25 @@ async def test_many_rounds_leave_neither_processes_nor_descriptors_nor_memory(
     again = await rounds(460)
     assert again[:3] == (count, descriptors, inside)
     assert again[3] - memory < 20 * 2**20
+
+
+def test_a_folder_serves_again_only_if_it_is_as_new(tmp_path: Path) -> None:
+    area = Area(tmp_path)
+    first = area.scratch(again=True)
+    assert area.scratch(again=True) == first
+    (area.writable / "beside").write_text("x")
+    assert area.scratch(again=True) == first
+    assert sorted(entry.name for entry in area.writable.iterdir()) == ["matplotlib", first.name]
+    (first / "left").write_text("x")
+    second = area.scratch(again=True)
+    assert (second != first, first.exists(), list(second.iterdir())) == (True, False, [])
+    second.chmod(0o500)
+    third = area.scratch(again=True)
+    third.rmdir()
+    third.symlink_to(tmp_path)
+    fourth = area.scratch(again=True)
+    assert len({first, second, third, fourth}) == 4
+    assert area.scratch() != fourth
 
 
 async def test_streams_and_top_level_await(executor: Executor) -> None:
