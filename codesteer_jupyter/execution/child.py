@@ -14,7 +14,7 @@ from collections.abc import AsyncIterator, Iterator, Mapping
 from typing import Any
 
 from codesteer_jupyter.errors import ExecutorError
-from codesteer_jupyter.execution.access import checked
+from codesteer_jupyter.execution.access import checked, shortfalls
 from codesteer_jupyter.execution.folder import SharedFolder
 from codesteer_jupyter.execution.imports import imported_modules
 from codesteer_jupyter.execution.kernel import ChildKernel, Damaged
@@ -79,7 +79,7 @@ class ChildExecutor:
         """Any POSIX system with IPython."""
         if os.name != "posix":
             return Fit(False, "process trees can be limited on Linux and macOS only")
-        return Fit(True)
+        return Fit(True, notes=await asyncio.to_thread(shortfalls, self._access))
 
     async def warm(self) -> None:
         """Have a kernel up, importing what the last programs imported, and a spare starting."""
