@@ -48,7 +48,9 @@ def started_alike(access: Access) -> tuple[object, ...]:
         folder = os.getcwd()
     except OSError:  # the folder was removed
         folder = ""
-    return access, folder, tuple(import_paths()), tuple(sorted(allowed_environment().items()))
+    environment = tuple(sorted(allowed_environment().items()))
+    left_out = os.environ.get(confinement.WITHOUT, "")
+    return access, left_out, folder, tuple(import_paths()), environment
 
 
 class ChildKernel:
