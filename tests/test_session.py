@@ -17,6 +17,7 @@ from codesteer_jupyter.journal import list_runs, read, runs_folder
 from codesteer_jupyter.journal import writer as writer_module
 from codesteer_jupyter.session import Session, aask, ask, branch, default_model, open_parts, run
 from codesteer_jupyter.settings import SETTINGS, Settings, resolve
+from codesteer_jupyter.steering.control import Decision
 from codesteer_jupyter.steering.events import (
     AnswerDelta,
     Event,
@@ -430,3 +431,25 @@ async def test_checks_leave_no_name_where_rounds_build_on_each_other(tmp_path: P
     assert first.checks.self_answer.verdict == "incorrect"
     assert last.execution is not None
     assert last.execution.stdout == "False 9.11\n"
+
+
+class Decides:
+    async def decide(self, gate: Any, proposal: Any, run: Trajectory) -> Decision:
+        return Decision()
+
+
+@pytest.mark.parametrize("control", [None, Decides()])
+async def test_what_the_answer_names_is_imported_while_it_is_written(
+    tmp_path: Path, control: Any
+) -> None:
+    look = fenced("import sys\nprint('sympy' in sys.modules)")
+    session = Session(
+        QUESTION,
+        chosen(script(tmp_path, f"import sympy\n\n{look}"), run="child", rounds=1, check=False),
+        control=control,
+    )
+    await collect(session)
+    execution = whole(session).rounds[0].execution
+    assert execution is not None
+    # Where somebody decides whether code runs, nothing of the answer is acted upon before.
+    assert execution.stdout == f"{control is None}\n"

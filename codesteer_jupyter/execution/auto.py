@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["AutoExecutor"]
 
-_SNAPSHOT = "code runs in a snapshot of this kernel: it sees your variables and leaves them alone"
+_SNAPSHOT = "Code runs in a snapshot of this kernel: it sees your variables and leaves them alone."
 
 
 class AutoExecutor:
@@ -56,19 +56,18 @@ class AutoExecutor:
         return self._child
 
     async def preflight(self) -> Fit:
-        """Where code will run; the reason is for showing also where it is fit."""
-        reason = self._refused()
-        if not reason:
-            return Fit(True, f"{_SNAPSHOT}.")
-        fit = await self._there().preflight()
-        return fit if not fit.ok else Fit(True, self._why(reason))
+        """Where code will run; the notes say it, and why."""
+        chosen = self._chosen()
+        fit = await chosen.preflight()
+        why = self._why(self._reason) if self._reason else _SNAPSHOT
+        return Fit(fit.ok, fit.reason, (why, *fit.notes)) if fit.ok else fit
 
     def _chosen(self, memory: int | None = None) -> Executor:
         return self._there() if self._fork is None or self._refused(memory) else self._fork
 
     @staticmethod
     def _why(reason: str) -> str:
-        return f"code runs in a child kernel, not in a snapshot of this one: {reason}."
+        return f"Code runs in a child kernel, not in a snapshot of this one: {reason}."
 
     async def warm(self) -> None:
         """Start what is needed before the first program."""

@@ -8,19 +8,19 @@ its start on, and outlives neither its run's limits nor its asker.
 from __future__ import annotations
 
 import asyncio
+import codecs
 import os
-import re
-import secrets
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from typing import Any
 
 from codesteer_jupyter.errors import ExecutorError
-from codesteer_jupyter.execution.access import checked
-from codesteer_jupyter.execution.environment import import_paths
-from codesteer_jupyter.execution.folder import PrivateFolder
-from codesteer_jupyter.execution.kernel import ChildKernel
+from codesteer_jupyter.execution.access import checked, shortfalls
+from codesteer_jupyter.execution.folder import SharedFolder
+from codesteer_jupyter.execution.imports import imported_modules
+from codesteer_jupyter.execution.kernel import ChildKernel, Damaged
 from codesteer_jupyter.execution.limits import OutputCap, memory_bound
 from codesteer_jupyter.execution.outcome import Outcome, died, limited, reported
+from codesteer_jupyter.execution.pool import kernel_pool
 from codesteer_jupyter.execution.supervised import Ending
 from codesteer_jupyter.execution.values import MOST_BYTES, pack
 from codesteer_jupyter.execution.watch import Watch
@@ -29,18 +29,16 @@ from codesteer_jupyter.steering.trajectory import Execution, Json
 
 __all__ = ["ChildExecutor"]
 
-REPORT = "application/vnd.codesteer.report+json"
-_WIDGET = "application/vnd.jupyter.widget-view+json"
-_ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
-_TICK = 0.05  # seconds between two looks at a silent program
-_LOST = 1.0  # seconds after the reply until its end is taken as lost
+_TICK = 0.05  # seconds between two looks at a silent program's use of memory and time
 _GRACE = 0.5  # seconds an interrupted program has to give the kernel back
-_BEGIN_SECONDS = 5.0  # restoring takes milliseconds; values may take longer
+_BEGIN_SECONDS = 15.0  # a kernel is up in one, restored in milliseconds; a machine may be busy
+_PRELOAD_SECONDS = 30.0  # what imports ahead may take; then they are left to the program
 _BYTES_PER_SECOND = 50e6  # how fast values are rebuilt at the least
+_REFILL_SECONDS = 0.5  # after a kernel was lost, before the next spare competes with the program
 
 
 class ChildExecutor:
-    """Runs programs in a child kernel.
+    """Runs programs in a child kernel, taken from the pool of this process.
 
     Args:
         values: `--with` values; copied now, rebuilt for every run.
@@ -63,7 +61,7 @@ class ChildExecutor:
         access: Access | None = None,
     ) -> None:
         self._access = checked(access)
-        self._folder = PrivateFolder()
+        self._folder = SharedFolder()
         try:
             self._values = pack(values or {}, self._folder.path / "values", most_bytes)
         except BaseException:
@@ -71,46 +69,37 @@ class ChildExecutor:
             raise
         size = sum(os.path.getsize(path) for path in self._values.values())
         self._begin_seconds = _BEGIN_SECONDS + size / _BYTES_PER_SECOND
-        self._settings = {
-            "token": secrets.token_hex(8),
-            "paths": import_paths(),
-            "values": self._values,
-            "stateful": stateful,
-        }
         self._stateful = stateful
         self._kernel: ChildKernel | None = None
-        self._kernels = 0
-        self._scratch: tuple[int, str] = (0, "")
-        self._starting = asyncio.Lock()
+        self._scratch: tuple[ChildKernel | None, str] = (None, "")
         self._busy = asyncio.Lock()
         self._closed = False
 
     async def preflight(self) -> Fit:
-        """Any POSIX system with ipykernel."""
+        """Any POSIX system with IPython."""
         if os.name != "posix":
             return Fit(False, "process trees can be limited on Linux and macOS only")
-        return Fit(True)
+        return Fit(True, notes=await asyncio.to_thread(shortfalls, self._access))
 
     async def warm(self) -> None:
-        """Start the kernel now, so that the first run does not wait for it."""
-        await self._ready()
+        """Have a kernel up, importing what the last programs imported, and a spare starting."""
+        await self._ready().ready()
+        self._refill()
 
-    async def _ready(self) -> ChildKernel:
-        async with self._starting:
-            if self._closed:
-                raise ExecutorError("This executor is closed; start a new run.")
-            if self._kernel is not None and self._kernel.tree.poll() is None:
-                return self._kernel
+    async def prepare(self, code: str) -> None:
+        """Let the kernel import what `code` imports, which may be the beginning of a program that
+        is still being written. Nothing of the code is run, and nothing is waited for.
+        """
+        if not self._closed and not self._busy.locked() and (modules := imported_modules(code)):
+            self._ready().preload(modules)
+
+    def _ready(self) -> ChildKernel:
+        if self._closed:
+            raise ExecutorError("This executor is closed; start a new run.")
+        if self._kernel is None or not self._kernel.alive:
             self._drop()
-            self._kernels += 1
-            kernel = ChildKernel(self._folder, f"k{self._kernels}", self._access)
-            self._kernel = kernel
-            try:
-                await kernel.prepare(self._settings)
-            except BaseException:
-                self._drop()
-                raise
-            return kernel
+            self._kernel = kernel_pool().take(self._access)
+        return self._kernel
 
     def _drop(self) -> None:
         if self._kernel is not None:
@@ -122,10 +111,10 @@ class ChildExecutor:
     ) -> AsyncIterator[Output | Execution]:
         """See `Executor.run`."""
         async with self._busy:
-            kernel = await self._begin(limits, variables or {})
-            inner = _Run(kernel, limits, str(self._settings["token"]))
+            kernel = await self._begin(code, limits, variables or {})
+            inner = _Run(kernel, limits)
             try:
-                async for item in inner.outputs(code):
+                async for item in inner.outputs():
                     yield item
                 yield inner.execution(self.name)
             finally:
@@ -133,137 +122,169 @@ class ChildExecutor:
                 # new kernel.
                 if not inner.reusable or (inner.threads and not self._stateful):
                     self._drop()
+                    asyncio.get_running_loop().call_later(_REFILL_SECONDS, self._refill)
                 else:
                     kernel.tree.sweep()
 
-    async def _begin(self, limits: Limits, variables: Mapping[str, Any]) -> ChildKernel:
+    def _refill(self) -> None:
+        if not self._closed:
+            kernel_pool().refill(self._access)
+
+    async def _begin(self, code: str, limits: Limits, variables: Mapping[str, Any]) -> ChildKernel:
+        modules = imported_modules(code)
         request = {
+            "code": code,
             "variables": dict(variables),
+            "values": self._values,
+            "stateful": self._stateful,
             "memory": memory_bound(limits),
             "file": limits.file,
             "processes": limits.processes,
+            "output": limits.output,
         }
-        reply: dict[str, Any] | None = None
-        for _ in range(2):
-            kernel = await self._ready()
+        seconds = self._begin_seconds + _PRELOAD_SECONDS
+        said = "no answer in time"
+        # What earlier code did to the process reaches further than can be restored, and an import
+        # ahead may hang: the second try is a new kernel that imports nothing ahead.
+        for ahead in (modules, ()):
+            kernel = self._ready()
+            begun: Mapping[str, Any] | None = None
             try:
-                reply = await kernel.begin(
-                    {**request, "folder": self._round_folder()}, self._begin_seconds
-                )
-            except BaseException:
-                self._drop()
-                raise
-            if reply is not None and reply.get("status") == "ok":
+                folder = self._round_folder(kernel)
+                begun = await kernel.begin({**request, "folder": folder, "modules": ahead}, seconds)
+            finally:
+                if begun is None or begun["told"] != "begun":
+                    self._drop()
+            if begun is not None and begun["told"] == "begun":
+                kernel_pool().imported(modules)
                 return kernel
-            # What earlier code did to the process reaches further than can be restored.
-            self._drop()
-        said = f"{reply.get('evalue')}" if reply else "no answer in time"
+            said = str(begun.get("reason")) if begun is not None else said
+            seconds = self._begin_seconds
         raise ExecutorError(
             f"The kernel for generated code could not be made ready ({said}); if a --with value "
             "is named, pass it as plain data or use --run live, else use --run subprocess."
         )
 
-    def _round_folder(self) -> str:
-        """A fresh one for each run, or for each kernel where state is kept."""
-        if not self._stateful or self._scratch[0] != self._kernels:
-            self._scratch = (self._kernels, str(self._folder.scratch()))
+    def _round_folder(self, kernel: ChildKernel) -> str:
+        """One without anything in it for each run, or for each kernel where state is kept."""
+        if not self._stateful or self._scratch[0] is not kernel:
+            self._scratch = (kernel, str(kernel.area.scratch(again=True)))
         return self._scratch[1]
 
     async def close(self) -> None:
-        """End the kernel with everything it started, and remove the private folder."""
+        """End the kernel with everything it started, and remove the private folder. A kernel that
+        ran nothing goes back to the pool.
+        """
         self._closed = True
-        self._drop()
+        kernel, self._kernel = self._kernel, None
+        if kernel is not None:
+            kernel_pool().give_back(kernel)
+        self._scratch = (None, "")
         self._folder.remove()
 
 
 class _Run:
     """One program in the kernel: what it showed, how it ended."""
 
-    def __init__(self, kernel: ChildKernel, limits: Limits, token: str) -> None:
-        self._kernel, self._limits, self._token = kernel, limits, token
+    def __init__(self, kernel: ChildKernel, limits: Limits) -> None:
+        self._kernel, self._limits = kernel, limits
         self._cap = OutputCap(limits.output)
         self._written: dict[str, list[str]] = {"stdout": [], "stderr": []}
+        self._decoders = {
+            name: codecs.getincrementaldecoder("utf-8")("replace") for name in self._written
+        }
         self._displays: list[tuple[str | None, Json]] = []
         self._facts: Mapping[str, Any] | None = None
-        self._raised: Mapping[str, Any] | None = None
         self._hit: str | None = None
         self._ending: Ending | None = None
-        self.reusable = False
+        self._watch = Watch(kernel.tree, limits, memory_bound(limits))
+
+    @property
+    def reusable(self) -> bool:
+        """Whether the kernel is there for another program."""
+        return self._facts is not None and self._ending is None
 
     @property
     def threads(self) -> int:
         """How many threads the program left behind."""
-        return int(self._facts["threads"]) if self._facts else 0
+        threads = self._facts.get("threads") if self._facts else 0
+        return threads if isinstance(threads, int) else 1
 
-    async def outputs(self, code: str) -> AsyncIterator[Output]:
+    async def outputs(self) -> AsyncIterator[Output]:
         """What the program shows, until it ended, died or passed a limit."""
-        sent = self._kernel.execute(code)
-        self._watch = Watch(self._kernel.tree, self._limits, memory_bound(self._limits))
-        stop_at = replied_at = None
-        while True:
-            message = await self._kernel.message(_TICK)
-            if message is not None and message["parent_header"].get("msg_id") == sent:
-                content = message["content"]
-                if message["msg_type"] == "status" and content["execution_state"] == "idle":
-                    self.reusable = True
+        stop_at: float | None = None
+        loop = asyncio.get_running_loop()
+        with self._kernel.watched() as woken:
+            while True:
+                # First whether it ended, then what it told, then what it wrote: so what was
+                # written before something was told is there before it.
+                self._ending = self._kernel.tree.poll()
+                try:
+                    self._kernel.receive()
+                except Damaged:
+                    self._hit = "output"
                     break
-                item = self._take(message["msg_type"], content)
-                if item is not None:
+                for item in self._arrived():
                     yield item
-            if message is None:
-                if self._kernel.tree.poll() is not None:
-                    self._ending = self._kernel.tree.poll()
+                if self._facts is not None or self._ending is not None:
                     break
-                replied_at = replied_at or (
-                    self._watch.seconds if await self._kernel.replied(sent) else None
-                )
-                # The end was published but lost: the program broke its own output.
-                if replied_at is not None and self._watch.seconds > replied_at + _LOST:
-                    break
-            if stop_at is not None:
-                if self._watch.seconds >= stop_at:
+                if stop_at is None:
+                    self._hit = "output" if self._cap.exceeded else self._watch.hit()
+                    if self._hit in ("memory", "processes"):
+                        break
+                    if self._hit is not None:
+                        self._kernel.tree.interrupt()
+                        stop_at = self._watch.seconds + _GRACE
+                elif self._watch.seconds >= stop_at:
                     break  # it did not listen: `run` ends the whole tree
-                continue
-            self._hit = "output" if self._cap.exceeded else self._watch.hit()
-            if self._hit in ("memory", "processes"):
-                break
-            if self._hit is not None:
-                self._kernel.tree.interrupt()
-                stop_at = self._watch.seconds + _GRACE
+                tick = loop.call_later(_TICK, woken.set)
+                await woken.wait()
+                tick.cancel()
+                woken.clear()
         if self._cap.exceeded and self._hit is None:
             self._hit = "output"
 
-    def _take(self, kind: str, content: Mapping[str, Any]) -> Output | None:
-        if kind == "stream":
-            name = content["name"]
-            if self._cap.exceeded or name not in self._written:
-                return None
-            text = self._cap.text(content["text"])
-            self._written[name].append(text)
-            return Output(name, text)
-        if kind == "error":
-            self._raised = content
-            return None
-        if kind not in ("display_data", "execute_result", "update_display_data"):
-            return None
-        data = {mime: value for mime, value in content["data"].items() if mime != _WIDGET}
-        report = data.get(REPORT)
-        if isinstance(report, dict) and report.get("token") == self._token:
-            self._facts = report
-            return None
-        if not data:
+    def _arrived(self) -> Iterator[Output]:
+        yield from self._streams()
+        while self._facts is None and (told := self._kernel.next()) is not None:
+            if told.get("told") == "ended":
+                self._facts = told
+            elif told.get("told") == "display":
+                item = self._display(told)
+                if item is not None:
+                    yield item
+
+    def _streams(self) -> Iterator[Output]:
+        for name, pipe in self._kernel.streams.items():
+            # A pipe holds 64 KiB; more of one stream at once would keep the other waiting.
+            for _ in range(4):
+                data = pipe.take()
+                if not data:
+                    break
+                text = self._decoders[name].decode(data)
+                if text and not self._cap.exceeded:
+                    text = self._cap.text(text)
+                    self._written[name].append(text)
+                    yield Output("stdout" if name == "stdout" else "stderr", text)
+
+    def _display(self, told: Mapping[str, Any]) -> Output | None:
+        kind, data, metadata = (told.get(key) for key in ("kind", "data", "metadata"))
+        if kind not in ("display_data", "execute_result", "update_display_data") or not isinstance(
+            data, dict
+        ):
+            self._cap.exceeded = True  # too large to be sent, or sent by the program itself
             return None
         output: dict[str, Any] = {
             "output_type": "execute_result" if kind == "execute_result" else "display_data",
             "data": data,
-            "metadata": dict(content.get("metadata") or {}),
+            "metadata": dict(metadata) if isinstance(metadata, dict) else {},
         }
         if kind == "execute_result":
             output["execution_count"] = None
         kept = self._cap.display(output)
         if kept is None:
             return None
-        self._keep(kind, (content.get("transient") or {}).get("display_id"), kept)
+        self._keep(kind, told.get("id"), kept)
         return Output("display", output=kept)
 
     def _keep(self, kind: str, display_id: str | None, output: Json) -> None:
@@ -290,23 +311,11 @@ class _Run:
         )
 
     def _outcome(self) -> Outcome:
-        limits, memory = self._limits, self._watch.memory
+        error = self._facts.get("error") if self._facts else None
+        if not isinstance(error, dict):
+            error = None
         if self._hit is not None:
-            return limited(self._hit, limits, memory, self._facts and self._facts["error"])
-        if self._ending is not None:
-            return died(self._ending)
-        if self._facts is not None:
-            return reported(self._facts["error"], limits, memory)
-        if self._raised is None:
-            return reported(None, limits, memory)
-        # The report is missing where the program broke what makes it.
-        plain = _ANSI.sub("", "\n".join(self._raised.get("traceback") or ()))
-        return reported(
-            {
-                "name": self._raised.get("ename"),
-                "message": _ANSI.sub("", str(self._raised.get("evalue"))),
-                "traceback": plain[-8000:],
-            },
-            limits,
-            memory,
-        )
+            return limited(self._hit, self._limits, self._watch.memory, error)
+        if self._facts is None:
+            return died(self._ending or Ending())
+        return reported(error, self._limits, self._watch.memory)

@@ -5,21 +5,57 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import stat
 import tempfile
+import threading
 import time
 import weakref
 from pathlib import Path
+from typing import ClassVar
 
 from codesteer_jupyter.execution.fonts import prepared, tidied
 
-__all__ = ["PrivateFolder"]
+__all__ = ["Area", "PrivateFolder", "SharedFolder"]
 
 _PREFIX = "codesteer-run-"
 _LONGEST = 50  # macOS allows 104 bytes for a socket's path; names below the folder come on top
 _STALE = 60.0  # seconds a folder without an owner is left alone
 
 
-class PrivateFolder:
+class Area:
+    """The part of a folder that confined code may write to.
+
+    Attributes:
+        writable: that part: the scratch folder of the round is in here.
+        fonts: matplotlib's folder, in there.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Make it in the folder `path`."""
+        self._rounds = 0
+        self._last: Path | None = None
+        self.writable = path / "area"
+        self.writable.mkdir(mode=0o700)
+        self.fonts = prepared(self.writable / "matplotlib", path / "fonts")
+
+    def scratch(self, *, again: bool = False) -> Path:
+        """A new empty folder for the next round; the last round's is removed, and whatever else
+        was left around it. `again`: the last one may serve again if it is as new, because
+        removing a folder takes milliseconds on some file systems.
+        """
+        kept = self._last if again and _as_new(self._last) else None
+        for entry in list(os.scandir(self.writable)):
+            if entry.path not in (str(self.fonts), str(kept)):
+                _removed(entry)
+        tidied(self.fonts)
+        if kept is None:
+            self._rounds += 1
+            kept = self._last = self.writable / f"w{self._rounds}"
+            kept.mkdir(mode=0o700)
+        return kept
+
+
+class PrivateFolder(Area):
     """A fresh folder only this user can read (mode 0700), with a short path.
 
     It is removed by `remove`, when this process ends, or, after a `kill -9`, by the supervisor
@@ -33,29 +69,64 @@ class PrivateFolder:
         self.path = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=short))
         lock = os.open(self.path / "lock", os.O_CREAT | os.O_RDWR, 0o600)
         _locked(lock)
-        self._rounds = 0
-        self.writable = self.path / "area"
-        """What confined code may write to: the scratch folder of the round is in here."""
-        self.writable.mkdir(mode=0o700)
-        self.fonts = prepared(self.writable / "matplotlib", self.path / "fonts")
-        self._remove = weakref.finalize(self, _end, str(self.path), lock)
-
-    def scratch(self) -> Path:
-        """A new empty folder for the next round; the last round's is removed, and whatever else
-        was left around it.
-        """
-        for entry in list(os.scandir(self.writable)):
-            if entry.path != str(self.fonts):
-                _removed(entry)
-        tidied(self.fonts)
-        self._rounds += 1
-        scratch = self.writable / f"w{self._rounds}"
-        scratch.mkdir(mode=0o700)
-        return scratch
+        Area.__init__(self, self.path)
+        self._remove = weakref.finalize(self, _end, str(self.path), lock, os.getpid())
 
     def remove(self) -> None:
         """Remove it with everything in it; calling it twice is fine."""
         self._remove()
+
+
+class SharedFolder:
+    """A fresh folder below a private one that all of this process share. So whichever supervisor
+    outlives a `kill -9` of the process removes them all.
+
+    Attributes:
+        path: this folder.
+        root: the one it lies in; removed with the last folder in it.
+    """
+
+    _lock = threading.Lock()
+    _root: PrivateFolder | None = None
+    _owner = 0
+    _made = 0
+    _alive: ClassVar[set[str]] = set()
+
+    def __init__(self) -> None:
+        kind = SharedFolder
+        with kind._lock:
+            if kind._root is None or kind._owner != os.getpid() or not kind._alive:
+                kind._root, kind._owner = PrivateFolder(), os.getpid()
+                kind._alive.clear()
+            kind._made += 1
+            self.root = kind._root.path
+            self.path = self.root / f"e{kind._made}"
+            self.path.mkdir(mode=0o700)
+            kind._alive.add(str(self.path))
+
+    def remove(self) -> None:
+        """Remove it with everything in it; calling it twice is fine."""
+        kind = SharedFolder
+        if kind._owner != os.getpid():
+            return
+        shutil.rmtree(self.path, ignore_errors=True)
+        with kind._lock:
+            kind._alive.discard(str(self.path))
+            if not kind._alive and kind._root is not None:
+                kind._root.remove()
+
+
+def _as_new(folder: Path | None) -> bool:
+    """Whether it is an empty folder that only this user enters."""
+    try:
+        return (
+            folder is not None
+            and stat.S_IMODE(folder.lstat().st_mode) == 0o700
+            and not folder.is_symlink()
+            and not os.listdir(folder)
+        )
+    except OSError:
+        return False
 
 
 def _removed(entry: os.DirEntry[str]) -> None:
@@ -66,7 +137,9 @@ def _removed(entry: os.DirEntry[str]) -> None:
             os.unlink(entry.path)
 
 
-def _end(path: str, lock: int) -> None:
+def _end(path: str, lock: int, owner: int) -> None:
+    if os.getpid() != owner:  # a fork of the owner
+        return
     for _ in range(3):  # a process that is just dying may still add a file
         shutil.rmtree(path, ignore_errors=True)
         if not os.path.exists(path):

@@ -1,15 +1,22 @@
-"""One child kernel: started under the supervisor, reached over private sockets."""
+"""One child kernel: started under the supervisor, asked over a private socket.
+
+Nothing here belongs to an event loop, so that a kernel started in one run can serve the next.
+"""
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import json
-import secrets
+import os
+import shutil
+import socket
 import sys
 import time
-from collections.abc import Mapping
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from queue import Empty
-from typing import Any, cast
+from typing import Any
 
 from codesteer_jupyter.errors import ExecutorError
 from codesteer_jupyter.execution import confinement
@@ -18,163 +25,258 @@ from codesteer_jupyter.execution.environment import (
     import_paths,
     own_folders,
 )
-from codesteer_jupyter.execution.folder import PrivateFolder
+from codesteer_jupyter.execution.folder import Area
+from codesteer_jupyter.execution.pipes import Pipe
 from codesteer_jupyter.execution.supervised import Supervised
 from codesteer_jupyter.steering.execution import Access
 
-__all__ = ["ChildKernel"]
+__all__ = ["ChildKernel", "Damaged", "started_alike"]
 
 _HERE = Path(__file__).parent
 _KERNEL_SIDE = str(_HERE / "kernel_side.py")
 _START_SECONDS = 60.0
-_LOAD = """
-import importlib.util as _u, sys as _s, json as _j
-_p = _u.spec_from_file_location("codesteer_kernel_side", {path!r})
-_m = _u.module_from_spec(_p)
-_s.modules["codesteer_kernel_side"] = _m
-_p.loader.exec_module(_m)
-_m.base = _m.Base(get_ipython(), _j.loads({settings!r}))
-for _n in ("_u", "_s", "_j", "_p", "_m"):
-    _m.base.namespace.pop(_n, None)
-"""
-_BEGIN = '__import__("sys").modules["codesteer_kernel_side"].base.begin({request!r})'
+_SLACK = 2**16  # of a message beside the output it carries
+
+
+class Damaged(Exception):
+    """What came over the socket is no message: the program wrote to it."""
+
+
+def started_alike(access: Access) -> tuple[object, ...]:
+    """What a kernel takes from this process when it starts; one started elsewise is no spare."""
+    try:
+        folder = os.getcwd()
+    except OSError:  # the folder was removed
+        folder = ""
+    environment = tuple(sorted(allowed_environment().items()))
+    left_out = os.environ.get(confinement.WITHOUT, "")
+    return access, left_out, folder, tuple(import_paths()), environment
 
 
 class ChildKernel:
-    """A running kernel process and the client that talks to it.
+    """A running kernel process and this end of its socket and streams.
 
-    The transport is ipc: sockets in a private folder, no TCP port. Its own stderr goes to a file
-    there, so that neither warnings nor crash messages reach the user's cell.
+    Args:
+        folder: to be made, the kernel's own.
+        root: what to remove if this process is killed; all values are below it.
+        access: what code may do beyond the default confinement.
+
+    Attributes:
+        like: see `started_alike`.
+        fresh: no program has run in it.
+        preloaded: it was asked to import modules ahead.
+        area: where code may write.
     """
 
-    def __init__(self, private: PrivateFolder, name: str, access: Access) -> None:
-        """Start the process in the new folder `name` (in a path short enough for sockets)."""
-        from jupyter_client.asynchronous.client import AsyncKernelClient
-        from jupyter_client.connect import write_connection_file
-
-        folder = private.path / name
-        folder.mkdir(mode=0o700)
+    def __init__(self, folder: Path, root: Path, access: Access) -> None:
+        """Start the process. What it is asked before it is up, it does when it is."""
         self.folder = folder
-        self.log = folder / "log"
-        connection, _ = write_connection_file(
-            str(folder / "kernel.json"),
-            transport="ipc",
-            ip=str(folder / "s"),
-            key=secrets.token_hex(16).encode(),
-        )
-        environment = {
-            **allowed_environment(),
-            **own_folders(folder, private.fonts),
-            "IPYTHONDIR": str(folder / "ipython"),  # no start-up files of the user's profile
-            "MPLBACKEND": "module://matplotlib_inline.backend_inline",
-        }
-        self._plan = confinement.plan(
-            access,
-            [private.writable, folder],
-            kernel=True,
-            pid_namespace=True,
-            needed=[_HERE, private.path, *import_paths()],
-        )
-        with self.log.open("wb") as log:
+        folder.mkdir(mode=0o700)
+        self.area = Area(folder)
+        self.like = started_alike(access)
+        self.fresh, self.preloaded = True, False
+        self.most = 10**6
+        self._owner = os.getpid()
+        self._got = bytearray()
+        self._messages: deque[dict[str, Any]] = deque()
+        self._unsent = b""
+        self._sending = False
+        self._up = False
+        self.streams = {"stdout": Pipe(), "stderr": Pipe()}
+        self._socket, theirs = socket.socketpair()
+        try:
             self.tree = Supervised(
-                [
-                    *(sys.executable, "-m", "ipykernel_launcher", "-f", connection),
-                    "--HistoryManager.enabled=False",
-                ],
-                env=environment,
+                [sys.executable, "-I", "-X", "utf8", _KERNEL_SIDE, str(theirs.fileno())],
+                env={
+                    **allowed_environment(),
+                    **own_folders(self.area.writable, self.area.fonts),
+                    "MPLBACKEND": "module://matplotlib_inline.backend_inline",
+                },
                 cwd=folder,
-                folder=private.path,
-                plan=self._plan,
-                stdout=log,
-                stderr=log,
+                folder=root,
+                plan=confinement.plan(
+                    access,
+                    self.area.writable,
+                    pid_namespace=True,
+                    needed=[_HERE, root, *import_paths()],
+                ),
+                stdout=self.streams["stdout"].write,
+                stderr=self.streams["stderr"].write,
+                pass_fds=(theirs.fileno(),),
             )
-        self.client = AsyncKernelClient()
-        self.client.load_connection_file(connection)
-        self.client.start_channels(stdin=False, hb=False)
+        except BaseException:
+            self._close()
+            raise
+        finally:
+            theirs.close()
+        for pipe in self.streams.values():
+            pipe.close_writer()
+        self._socket.setblocking(False)
+        self._hint({"op": "setup", "paths": import_paths(), "folder": str(folder)})
 
-    async def prepare(self, settings: Mapping[str, Any]) -> None:
-        """Wait until the kernel answers, and load `kernel_side.py` in it.
+    # -- asking ----------------------------------------------------------------------------------
+
+    def preload(self, modules: Sequence[str]) -> None:
+        """Have it import these, where they are installed; not waited for."""
+        if modules and self._hint({"op": "preload", "modules": list(modules)}):
+            self.preloaded = True
+
+    def _hint(self, request: Mapping[str, Any]) -> bool:
+        """Send it if the socket takes it now; a kernel that is busy for long has no use for it."""
+        if self._sending or self._unsent:
+            return False
+        data = _message(request)
+        try:
+            self._unsent = data[self._socket.send(data) :]
+        except OSError:
+            return False
+        return True
+
+    async def begin(self, request: Mapping[str, Any], seconds: float) -> dict[str, Any] | None:
+        """Ask for a program. What was told when it began (or was `refused`), or None: it died or
+        did not begin within `seconds`.
+
+        Args:
+            request: see `kernel_side.py` and `State.begin`.
+            seconds: for the kernel to be up, to restore itself, and to rebuild values.
+        """
+        self.fresh = False
+        loop = asyncio.get_running_loop()
+        self._discard()
+        self.most = int(request["output"])
+        try:
+            async with asyncio.timeout(seconds):
+                if not self._up and await self._first("ready") is None:
+                    return None
+                # Only now is it known what holds in there.
+                self._up, layers = True, self.tree.layers
+                counted = request["processes"] if "userns" in layers else None
+                given = {**request, "processes": counted, "terminal": "mountns" in layers}
+                self._sending = True
+                message = self._unsent + _message({"op": "run", **given})
+                await loop.sock_sendall(self._socket, message)
+                self._sending, self._unsent = False, b""
+                return await self._first("begun", "refused")
+        except (TimeoutError, OSError, Damaged):
+            return None
+
+    async def ready(self) -> None:
+        """Wait until it is up.
 
         Raises:
             ExecutorError: it did not come up; the message ends with what it wrote.
         """
-        deadline = time.monotonic() + _START_SECONDS
-        asked: set[str] = set()
-        answered = False
-        while True:
-            asked.add(self.client.kernel_info())
-            answered = await self._reply(0.3) is not None or answered
-            # Outputs are published: only one that arrived says that none will be missed.
-            if answered and await self._heard(asked):
-                break
-            if self.tree.poll() is not None or time.monotonic() > deadline:
-                raise self._failed("A kernel for generated code did not start")
-        confined = {
-            "layers": self.tree.layers,
-            "sockets": confinement.sockets_filter(self._plan, self.tree.layers),
-        }
-        given = json.dumps({**settings, "confined": confined})
-        code = _LOAD.format(path=_KERNEL_SIDE, settings=given)
-        reply = await self._silent(code, 20.0)
-        if reply is None or reply["status"] != "ok":
-            raise self._failed("A kernel for generated code could not be prepared", reply)
-
-    async def _heard(self, asked: set[str]) -> bool:
-        while (message := await self.message(0.1)) is not None:
-            if message["parent_header"].get("msg_id") in asked:
-                return True
-        return False
-
-    async def begin(self, request: Mapping[str, Any], seconds: float) -> dict[str, Any] | None:
-        """Restore the base state for the next run; the reply, or None if there was none."""
-        return await self._silent(_BEGIN.format(request=json.dumps(request)), seconds)
-
-    def execute(self, code: str) -> str:
-        """Send the program; returns the id its messages carry."""
-        return cast(
-            str, self.client.execute(code, silent=False, store_history=False, allow_stdin=False)
-        )
-
-    async def message(self, seconds: float) -> dict[str, Any] | None:
-        """The next output message, or None after `seconds`."""
+        if self._up:
+            return
         try:
-            return cast(dict[str, Any], await self.client.iopub_channel.get_msg(timeout=seconds))
-        except Empty:
-            return None
+            async with asyncio.timeout(_START_SECONDS):
+                self._up = await self._first("ready") is not None
+        except (TimeoutError, Damaged):
+            pass
+        if not self._up:
+            raise self.failed()
 
-    async def replied(self, sent: str) -> bool:
-        """Whether the reply to `sent` is there already."""
-        while (reply := await self._reply(0)) is not None:
-            if reply["parent_header"].get("msg_id") == sent:
-                return True
-        return False
+    async def _first(self, *wanted: str) -> dict[str, Any] | None:
+        with self.watched() as woken:
+            while True:
+                ended = not self.alive
+                self.receive()
+                while (told := self.next()) is not None:
+                    if told.get("told") in wanted:
+                        return told
+                if ended:
+                    return None
+                await woken.wait()
+                woken.clear()
 
-    async def _silent(self, code: str, seconds: float) -> dict[str, Any] | None:
-        sent = self.client.execute(code, silent=True, store_history=False, allow_stdin=False)
-        deadline = time.monotonic() + seconds
-        while time.monotonic() < deadline and self.tree.poll() is None:
-            reply = await self._reply(0.1)
-            if reply is not None and reply["parent_header"].get("msg_id") == sent:
-                return cast(dict[str, Any], reply["content"])
-        return None
+    # -- what it tells ---------------------------------------------------------------------------
 
-    async def _reply(self, seconds: float) -> dict[str, Any] | None:
+    @contextlib.contextmanager
+    def watched(self) -> Iterator[asyncio.Event]:
+        """An event that is set whenever something can be read."""
+        loop, woken = asyncio.get_running_loop(), asyncio.Event()
+        watched = [self._socket.fileno(), self.tree.fileno()]
+        watched += [pipe.read for pipe in self.streams.values()]
+        for descriptor in watched:
+            loop.add_reader(descriptor, woken.set)
         try:
-            return cast(dict[str, Any], await self.client.shell_channel.get_msg(timeout=seconds))
-        except Empty:
-            return None
+            yield woken
+        finally:
+            for descriptor in watched:
+                loop.remove_reader(descriptor)
+
+    def receive(self) -> None:
+        """Take in the messages that have arrived.
+
+        Raises:
+            Damaged: bytes that are none, or more than any message may hold.
+        """
+        with contextlib.suppress(BlockingIOError, ConnectionError):
+            while part := self._socket.recv(2**20):
+                self._got += part
+        while len(self._got) >= 4:
+            size = int.from_bytes(self._got[:4], "big")
+            if size > 8 * self.most + _SLACK:  # JSON may take 6 characters for one
+                raise Damaged
+            if len(self._got) < 4 + size:
+                return
+            data = bytes(self._got[4 : 4 + size])
+            del self._got[: 4 + size]
+            try:
+                message = json.loads(data)
+            except ValueError as error:
+                raise Damaged from error
+            if not isinstance(message, dict):
+                raise Damaged
+            self._messages.append(message)
+
+    def next(self) -> dict[str, Any] | None:
+        """The oldest message taken in and not asked for yet."""
+        return self._messages.popleft() if self._messages else None
+
+    def _discard(self) -> None:
+        """Drop what was written between two programs."""
+        for pipe in self.streams.values():
+            for _ in range(64):
+                if not pipe.take():
+                    break
+
+    # -- the end ---------------------------------------------------------------------------------
+
+    @property
+    def alive(self) -> bool:
+        return self.tree.poll() is None
 
     def kill(self) -> None:
-        """End the kernel and everything it started. Calling it twice is fine."""
+        """End the kernel and everything it started. Calling it twice is fine; in a fork of the
+        owner it only closes what the fork inherited.
+        """
         self.tree.kill()
-        self.client.stop_channels()
+        self._close()
+        if os.getpid() == self._owner:
+            shutil.rmtree(self.folder, ignore_errors=True)
 
-    def _failed(self, what: str, reply: Mapping[str, Any] | None = None) -> ExecutorError:
-        said = f"{reply.get('ename')}: {reply.get('evalue')}" if reply else ""
-        if not said:
-            text = self.log.read_text("utf-8", "replace").strip().splitlines()
-            said = text[-1][:300] if text else "it wrote nothing"
+    def _close(self) -> None:
+        self._socket.close()
+        for pipe in self.streams.values():
+            pipe.close()
+
+    def failed(self) -> ExecutorError:
+        """What to say of a kernel that did not come up; it is ended."""
+        wrote = b""
+        deadline = time.monotonic() + 0.2
+        while (part := self.streams["stderr"].take()) or time.monotonic() < deadline:
+            wrote += part or b""
+            time.sleep(0.01)
+        lines = wrote.decode("utf-8", "replace").strip().splitlines()
         self.kill()
         return ExecutorError(
-            f"{what} ({said}); check that ipykernel is installed here, or use --run subprocess."
+            "A kernel for generated code did not start "
+            f"({lines[-1][:300] if lines else 'it wrote nothing'}); "
+            "check that ipython is installed here, or use --run subprocess."
         )
+
+
+def _message(request: Mapping[str, Any]) -> bytes:
+    data = json.dumps(request).encode()
+    return len(data).to_bytes(4, "big") + data

@@ -1,190 +1,228 @@
-"""Inside the child kernel: every run starts from the state the kernel had when it was new.
+"""The process of a child kernel: an IPython that is asked over one socket.
 
-Loaded by path in the kernel's process (see `child.py`). Restored are the namespace, builtins,
-`sys.path`, streams, the environment, the folder, random state and warnings; modules imported
-from a scratch folder are forgotten. What code did inside imported modules stays; threads that
-are left behind are reported, and the asking process then takes a new kernel.
+Started as `python -I kernel_side.py FD`. It is not a Jupyter kernel: no ports, no threads of its
+own, and standard streams that are plain pipes, so what a crash leaves behind is still read.
+
+A message is its length (4 bytes, big endian) and JSON. Asked are, in `op`:
+
+* `setup` (first): `paths` to import from, the `folder` to live in;
+* `preload`: `modules` to import ahead of their use, see `kernel_state.py`;
+* `run`: `code`, and what `State.begin` needs.
+
+Told are, in `told`: `ready`, `begun` or `refused` (with `reason`), `display`, and `ended`.
 """
 
 from __future__ import annotations
 
-import asyncio
-import builtins
 import contextlib
 import importlib.util
 import json
 import os
-import random
 import signal
+import socket
 import sys
-import tempfile
 import threading
-import time
-import warnings
 from typing import Any, NoReturn
 
-REPORT = "application/vnd.codesteer.report+json"
+_WIDGET = "application/vnd.jupyter.widget-view+json"
 
 
-def _beside(name: str, file: str) -> Any:
-    """A module or package beside this file, known as `name`."""
-    path = os.path.join(os.path.dirname(__file__), file)
-    within = [os.path.dirname(path)] if os.path.basename(path) == "__init__.py" else None
-    spec = importlib.util.spec_from_file_location(name, path, submodule_search_locations=within)
+def _load(name: str) -> Any:
+    """A neighbouring file as a module. It is not on `sys.path`: its neighbours have names that
+    generated code may want to import.
+    """
+    path = os.path.join(os.path.dirname(os.path.abspath(__file__)), f"{name}.py")
+    spec = importlib.util.spec_from_file_location(f"codesteer_{name}", path)
     if spec is None or spec.loader is None:
         raise ImportError(path)
     module = importlib.util.module_from_spec(spec)
-    if within:
-        sys.modules[name] = module
+    sys.modules[spec.name] = module
     spec.loader.exec_module(module)
     return module
 
 
-def _drain() -> None:
-    """Wait until what other processes wrote to descriptors 1 and 2 has been taken up by the
-    kernel's watching threads, so that it belongs to this run and not to the next.
+class Channel:
+    """The socket to the asking process. Processes that the program forks are not heard on it."""
+
+    def __init__(self, descriptor: int) -> None:
+        os.set_inheritable(descriptor, False)
+        self._socket = socket.socket(fileno=descriptor)
+        self._socket.setblocking(True)
+        self._writing = threading.Lock()
+        self._process = os.getpid()
+        self.most = 10**6
+
+    def receive(self) -> dict[str, Any] | None:
+        """The next thing asked, or None when the asking process is gone."""
+        head = self._exactly(4)
+        if head is None:
+            return None
+        data = self._exactly(int.from_bytes(head, "big"))
+        return None if data is None else json.loads(data)
+
+    def _exactly(self, size: int) -> bytes | None:
+        data = bytearray()
+        while len(data) < size:
+            part = self._socket.recv(min(size - len(data), 2**20))
+            if not part:
+                return None
+            data += part
+        return bytes(data)
+
+    def tell(self, told: str, **facts: Any) -> None:
+        """Send one message, whole, from whatever thread."""
+        if os.getpid() != self._process:
+            return
+        data = json.dumps({"told": told, **facts}, default=str).encode()
+        with self._writing:
+            self._socket.sendall(len(data).to_bytes(4, "big") + data)
+
+    def show(self, kind: str, data: dict[str, Any], metadata: Any, display_id: Any = None) -> None:
+        """Tell of a display; one that is larger than all output may be is only counted."""
+        flush()
+        plain = {mime: _plain(item) for mime, item in data.items() if mime != _WIDGET}
+        if not plain:
+            return
+        if sum(len(item) for item in plain.values() if isinstance(item, str)) > self.most:
+            self.tell("display", kind="too_large")
+        else:
+            self.tell("display", kind=kind, data=plain, metadata=metadata, id=display_id)
+
+
+def _plain(item: Any) -> Any:
+    """Bytes (pictures) as base64 text, as nbformat wants them."""
+    if not isinstance(item, bytes):
+        return item
+    import base64
+
+    return base64.b64encode(item).decode()
+
+
+def flush() -> None:
+    """Hand on what was printed. The streams may be what the program put in their place."""
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(Exception):
+            stream.flush()
+
+
+def make_shell(channel: Channel, folder: str) -> Any:
+    """An InteractiveShell whose displays go to the channel, without history or profile."""
+    from IPython.core.displayhook import DisplayHook
+    from IPython.core.displaypub import DisplayPublisher
+    from IPython.core.interactiveshell import InteractiveShell
+    from traitlets import Type
+    from traitlets.config import Config
+
+    class Publisher(DisplayPublisher):
+        def publish(
+            self, data: Any, metadata: Any = None, *, transient: Any = None, **rest: Any
+        ) -> None:
+            kind = "update_display_data" if rest.get("update") else "display_data"
+            channel.show(kind, data, metadata, (transient or {}).get("display_id"))
+
+        def clear_output(self, wait: bool = False) -> None:
+            """What was shown stays in the record."""
+
+    class Hook(DisplayHook):
+        def write_output_prompt(self) -> None:
+            """The value alone is shown."""
+
+        def write_format_data(self, format_dict: Any, md_dict: Any = None) -> None:
+            channel.show("execute_result", format_dict, md_dict)
+
+    class Shell(InteractiveShell):
+        displayhook_class = Type(Hook)
+        display_pub_class = Type(Publisher)
+
+        # Exceptions are reported as data; IPython would print them in colours.
+        def showtraceback(self, *_: Any, **__: Any) -> None:
+            """Nothing is printed."""
+
+        def showsyntaxerror(self, *_: Any, **__: Any) -> None:
+            """Nothing is printed."""
+
+        def init_profile_dir(self, _: Any) -> None:
+            self.profile_dir = None
+
+    config = Config()
+    config.HistoryManager.enabled = False
+    config.HistoryManager.hist_file = ":memory:"
+    shell = Shell.instance(config=config, ipython_dir=folder)
+    # As in a script: a fresh loop, and its tasks end with the program.
+    shell.loop_runner = _run_coroutine
+    return shell
+
+
+def _run_coroutine(coroutine: Any) -> Any:
+    import asyncio
+
+    return asyncio.run(coroutine)
+
+
+def _stay_one(process: int, error: BaseException | None) -> None:
+    """A process that the program forked, and that came out of the program, ends here, as it would
+    at the end of a script.
     """
-    deadline = time.monotonic() + 0.5
-    while time.monotonic() < deadline and any(_waiting(number) for number in (1, 2)):
-        time.sleep(0.002)
-    time.sleep(0.002)  # the thread that has just read needs its turn to write
-    sys.stdout.flush()
-    sys.stderr.flush()
+    if os.getpid() == process:
+        return
+    status = 0
+    if isinstance(error, SystemExit):
+        status = error.code if isinstance(error.code, int) else int(error.code is not None)
+    elif error is not None:
+        import traceback
+
+        status = 1
+        with contextlib.suppress(Exception):
+            traceback.print_exception(error)
+    flush()
+    os._exit(status)
 
 
-def _waiting(descriptor: int) -> bool:
-    import fcntl
-    import struct
-    import termios
-
-    try:
-        answer = fcntl.ioctl(descriptor, termios.FIONREAD, struct.pack("i", 0))
-    except OSError:
-        return False
-    return bool(struct.unpack("i", answer)[0])
-
-
-def _exit(code: object = None) -> NoReturn:
-    """In place of IPython's `exit`, which would end the kernel."""
-    raise SystemExit(code)
-
-
-def _flushing(end: Any) -> Any:
-    """`os._exit` that lets what was printed out first; in forked processes the plain one."""
+def _run(shell: Any, state: Any, channel: Channel, request: dict[str, Any]) -> None:
     process = os.getpid()
-
-    def _exit(status: int) -> NoReturn:
-        if os.getpid() == process:
-            with contextlib.suppress(Exception):
-                sys.stdout.flush()
-                sys.stderr.flush()
-        end(status)
-        raise SystemExit(status)  # not reached
-
-    return _exit
-
-
-class Base:
-    """The state of the new kernel, and the way back to it."""
-
-    def __init__(self, shell: Any, settings: dict[str, Any]) -> None:
-        self.shell = shell
-        self.token = settings["token"]
-        self.inside = _beside("codesteer_inside", "inside.py")
-        self.inside.extend_path(settings["paths"])
-        self.values: dict[str, str] = settings["values"]
-        self.stateful: bool = settings["stateful"]
-        self.fresh = True
-        shell.user_ns.update(exit=_exit, quit=_exit)
-        self.namespace = dict(shell.user_ns)
-        self.builtins = dict(builtins.__dict__)
-        self.path = list(sys.path)
-        self.argv = list(sys.argv)
-        for name in ("CLICOLOR", "CLICOLOR_FORCE", "FORCE_COLOR"):  # set by the kernel
-            os.environ.pop(name, None)
-        self.environment = dict(os.environ)
-        os._exit = _flushing(os._exit)
-        self.streams = (sys.stdin, sys.stdout, sys.stderr)
-        self.recursion = sys.getrecursionlimit()
-        self.random = random.getstate()
-        self.numpy: Any = None
-        self.filters = list(warnings.filters)
-        self.threads = set(threading.enumerate())
-        self.rlimits: list[str] = []
-        self.tasks: set[Any] = set()
-        shell.events.register("post_run_cell", self.report)
-        self.layers: list[str] = settings["confined"]["layers"]
-        if "mountns" not in self.layers:
-            # `!command` wants a terminal, and none of its own is there.
-            shell.system = shell.system_raw
-        if settings["confined"]["sockets"]:
-            confinement = _beside("codesteer_confinement", "confinement/__init__.py")
-            confinement.close_sockets(settings["confined"]["sockets"])
-
-    def begin(self, text: str) -> None:
-        """Make everything ready for the next run; `text` is its JSON request."""
-        request = json.loads(text)
-        if self.fresh or not self.stateful:
-            self._restore(request["folder"])
-            self.shell.user_ns.update(self.inside.load_values(self.values))
-            self.fresh = False
-        self.shell.user_ns.update(request["variables"])
-        processes = request["processes"] if "userns" in self.layers else None
-        self.rlimits = self.inside.apply_limits(
-            request["memory"], request["file"], processes, for_good=False
-        )
-        self.threads = set(threading.enumerate())
-        with contextlib.suppress(RuntimeError):
-            self.tasks = set(asyncio.all_tasks())
-
-    def _restore(self, folder: str) -> None:
-        builtins.__dict__.clear()
-        builtins.__dict__.update(self.builtins)
-        old = os.path.dirname(folder)
-        os.chdir(folder)
-        os.environ.clear()
-        os.environ.update(self.environment, TMPDIR=folder, HOME=folder)
-        tempfile.tempdir = None
-        sys.stdin, sys.stdout, sys.stderr = self.streams
-        sys.path[:], sys.argv[:] = self.path, self.argv
-        sys.setrecursionlimit(self.recursion)
+    try:
+        rlimits = state.begin(request)
+    except Exception as problem:
+        channel.tell("refused", reason=f"{type(problem).__name__}: {problem}")
+        return
+    channel.most = request["output"]
+    channel.tell("begun", rlimits=rlimits)
+    error: BaseException | None
+    try:
         signal.signal(signal.SIGINT, signal.default_int_handler)
-        namespace = self.shell.user_ns
-        namespace.clear()
-        namespace.update(self.namespace)
-        for name in ("In", "Out"):
-            with contextlib.suppress(KeyError, AttributeError):
-                namespace[name].clear()
-        for name, module in list(sys.modules.items()):
-            file = getattr(module, "__file__", None)
-            if isinstance(file, str) and file.startswith(old + os.sep):
-                del sys.modules[name]
-        warnings.filters[:] = self.filters  # type: ignore[index]  # a list in fact
-        warnings.filterwarnings("ignore", message="To exit: use")
-        random.setstate(self.random)
-        numpy = sys.modules.get("numpy")
-        if numpy is not None and hasattr(numpy, "random"):
-            if self.numpy is None:  # imported by generated code: as random as a new process
-                numpy.random.seed()
-                self.numpy = numpy.random.get_state()
-            numpy.random.set_state(self.numpy)
-        pyplot = sys.modules.get("matplotlib.pyplot")
-        if pyplot is not None:
-            pyplot.close("all")
-
-    def report(self, result: Any) -> None:
-        """After each run: the exception in plain words, and what is left behind."""
-        with contextlib.suppress(Exception):  # streams may be what the program replaced
-            _drain()
+        result = shell.run_cell(request["code"], store_history=False)
         error = result.error_before_exec or result.error_in_exec
-        facts = {
-            "token": self.token,
-            "error": None if error is None else self.inside.describe(error, _generated),
-            "rlimits": self.rlimits,
-            "threads": len([t for t in threading.enumerate() if t not in self.threads]),
-        }
-        self.shell.display_pub.publish(data={REPORT: facts}, metadata={})
+    except BaseException as caught:  # what the program broke in IPython itself, or an interrupt
+        error = caught
+    with contextlib.suppress(KeyboardInterrupt):
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _stay_one(process, error)
+    flush()
+    channel.tell("ended", **state.report(error))
+    state.end()
 
 
-def _generated(filename: str) -> bool:
-    return filename.startswith("<ipython-input") or "ipykernel_" in os.path.dirname(filename)
+def main(arguments: list[str]) -> NoReturn:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # between programs there is nothing to interrupt
+    channel = Channel(int(arguments[0]))
+    setup = channel.receive()
+    if setup is None:
+        sys.exit(0)
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(line_buffering=True, errors="backslashreplace")  # type: ignore[union-attr]  # real files here
+    own = list(sys.path)
+    inside = _load("inside")
+    inside.extend_path(setup["paths"])
+    shell = make_shell(channel, setup["folder"])
+    state = _load("kernel_state").State(shell, inside, own)
+    channel.tell("ready")
+    while (request := channel.receive()) is not None:
+        if request["op"] == "preload":
+            state.preload(request["modules"])
+        else:
+            _run(shell, state, channel, request)
+    sys.exit(0)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

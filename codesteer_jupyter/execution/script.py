@@ -18,7 +18,7 @@ from typing import Any
 
 from codesteer_jupyter.errors import ExecutorError
 from codesteer_jupyter.execution import confinement
-from codesteer_jupyter.execution.access import checked
+from codesteer_jupyter.execution.access import checked, shortfalls
 from codesteer_jupyter.execution.environment import (
     allowed_environment,
     import_paths,
@@ -27,6 +27,7 @@ from codesteer_jupyter.execution.environment import (
 from codesteer_jupyter.execution.folder import PrivateFolder
 from codesteer_jupyter.execution.limits import OutputCap, memory_bound
 from codesteer_jupyter.execution.outcome import died, limited, reported
+from codesteer_jupyter.execution.pipes import Pipe
 from codesteer_jupyter.execution.supervised import Ending, Supervised
 from codesteer_jupyter.execution.values import MOST_BYTES, pack
 from codesteer_jupyter.execution.watch import Watch
@@ -78,7 +79,7 @@ class SubprocessExecutor:
         """Any POSIX system will do."""
         if os.name != "posix":
             return Fit(False, "process trees can be limited on Linux and macOS only")
-        return Fit(True)
+        return Fit(True, notes=await asyncio.to_thread(shortfalls, self._access))
 
     async def run(
         self, code: str, limits: Limits, variables: Mapping[str, Any] | None = None
@@ -116,39 +117,13 @@ class SubprocessExecutor:
         self._folder.remove()
 
 
-class _Pipe:
-    """A pipe the program writes to; this process only reads what has arrived."""
-
-    def __init__(self) -> None:
-        self.read, self.write = os.pipe()
-        os.set_blocking(self.read, False)
-
-    def take(self, most: int = 2**16) -> bytes | None:
-        """What has arrived (perhaps nothing); None at the end."""
-        try:
-            return os.read(self.read, most) or None
-        except BlockingIOError:
-            return b""
-
-    def close_writer(self) -> None:
-        if self.write >= 0:
-            os.close(self.write)
-            self.write = -1
-
-    def close(self) -> None:
-        self.close_writer()
-        if self.read >= 0:
-            os.close(self.read)
-            self.read = -1
-
-
 class _Run:
     """One program: its pipes, what it wrote, how it ended."""
 
     def __init__(self, limits: Limits, access: Access) -> None:
         self._limits, self._access = limits, access
         self._memory = memory_bound(limits)
-        self._pipes = {name: _Pipe() for name in ("stdout", "stderr", "report")}
+        self._pipes = {name: Pipe() for name in ("stdout", "stderr", "report")}
         self._written: dict[str, list[str]] = {"stdout": [], "stderr": []}
         self._decoders = {
             name: codecs.getincrementaldecoder("utf-8")("replace") for name in self._written

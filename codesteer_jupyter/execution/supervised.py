@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import marshal
 import os
 import signal
@@ -81,6 +82,7 @@ class Supervised:
         self._layers: tuple[str, ...] = ()
         self._lines = b""
         self._killed = False
+        self._owner = os.getpid()
         ours, theirs = socket.socketpair()
         try:
             self._process = subprocess.Popen(
@@ -138,6 +140,15 @@ class Supervised:
         return self._ending
 
     @property
+    def pid(self) -> int:
+        """Of the supervisor."""
+        return self._process.pid
+
+    def fileno(self) -> int:
+        """A descriptor that can be read when `poll` may have something new."""
+        return self._control.fileno()
+
+    @property
     def layers(self) -> tuple[str, ...]:
         """What the command runs behind, as far as it has said so (it has when it runs)."""
         self.poll()
@@ -176,7 +187,7 @@ class Supervised:
 
     def sweep(self) -> int:
         """Kill what the command started and left behind; returns how many there were."""
-        if self.poll() is not None or not self._ours:
+        if self.poll() is not None or not self._ours or self._alone():
             return 0
         left = [process for process in self._tree() if process.pid not in self._ours]
         for process in left:
@@ -184,9 +195,23 @@ class Supervised:
                 process.kill()
         return len(left)
 
+    def _alone(self) -> bool:
+        """Whether the command is all there is, told without a scan of the process table. From the
+        command upwards: an orphan goes from those below to those above.
+        """
+        chain = [*self._ours, self._process.pid]
+        try:
+            return not _children(chain[0]) and all(
+                _children(above) == [below] for below, above in itertools.pairwise(chain)
+            )
+        except OSError:  # not Linux, or a kernel without these files
+            return False
+
     def kill(self) -> None:
-        """End the whole tree now. Calling it twice is fine."""
-        if self._killed:
+        """End the whole tree now. Calling it twice is fine; in a fork of the owner it does
+        nothing.
+        """
+        if self._killed or os.getpid() != self._owner:
             return
         self._killed = True
         victims = self._tree()
@@ -236,3 +261,11 @@ class Supervised:
                         found = True
             if not found:
                 return
+
+
+def _children(pid: int) -> list[int]:
+    found = []
+    for thread in os.listdir(f"/proc/{pid}/task"):
+        with open(f"/proc/{pid}/task/{thread}/children", encoding="ascii") as file:
+            found += [int(child) for child in file.read().split()]
+    return found

@@ -51,10 +51,12 @@ def _confinement() -> Any:
 
 
 def _received(control: socket.socket) -> dict[str, Any] | None:
-    """The plan: its length in eight bytes, then itself; None where there is none."""
+    """The plan: its length in eight bytes, then itself; None where there is none. Not a byte more
+    is read: what follows says that the end is wanted.
+    """
     data = b""
-    while len(data) < 8 or len(data) < 8 + int.from_bytes(data[:8], "big"):
-        more = control.recv(2**16)
+    while (left := (8 + int.from_bytes(data[:8], "big") if len(data) >= 8 else 8) - len(data)) > 0:
+        more = control.recv(min(left, 2**16))
         if not more:
             return None
         data += more
@@ -162,11 +164,6 @@ def _exec(
         _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
         if os.getppid() != parent:
             os._exit(1)
-        if parent == 1:
-            os.environ.pop("JPY_PARENT_PID", None)
-        else:
-            # ipykernel ends when this process is no longer its parent.
-            os.environ["JPY_PARENT_PID"] = str(parent)
         layers: list[str] = []
         if plan is not None:
             confinement = _confinement()

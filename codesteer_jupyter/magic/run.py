@@ -285,8 +285,11 @@ class Notebook:
         self.stop()
 
     def close(self) -> None:
-        """Stop what runs; the magics are going away."""
+        """Stop what runs, and end the kernels that wait; the magics are going away."""
+        from codesteer_jupyter.execution.pool import close_pool
+
         self.stop()
+        close_pool()
 
 
 def _nothing() -> None:

@@ -230,8 +230,7 @@ async def open_parts(
                 f"Code cannot run on {executor.name} here: {fit.reason.rstrip('.')}; "
                 "choose another --run."
             )
-        if fit.reason:
-            notices.append(Noticed("executor", f"{fit.reason[:1].upper()}{fit.reason[1:]}"))
+        notices += [Noticed("executor", note) for note in fit.notes]
         # A verifying program and its tries on altered answers have no business in the notebook's
         # own kernel, nor among the names that stateful rounds build on, nor among the snapshots
         # whose changes can be taken over.

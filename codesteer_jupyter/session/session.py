@@ -15,6 +15,7 @@ import codesteer_jupyter
 from codesteer_jupyter.errors import CodeSteerError
 from codesteer_jupyter.journal import JournalWriter
 from codesteer_jupyter.redact import EventRedactor, Redactor, known_secrets
+from codesteer_jupyter.session.ahead import Ahead
 from codesteer_jupyter.session.parts import Opened, missing_values, open_parts
 from codesteer_jupyter.settings import Settings
 from codesteer_jupyter.steering.control import Control
@@ -147,8 +148,10 @@ class Session:
             missing = missing_values(header, self._values)
             notices += [missing] if missing is not None else []
         opened.warm()
+        ahead = Ahead(opened.parts)
         async with contextlib.aclosing(steer(header, opened.parts)) as events:
             async for event in events:
+                await ahead.on_event(event)
                 for ready in self._emit(event):
                     yield ready
                 if isinstance(event, RunStarted):

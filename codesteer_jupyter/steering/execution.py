@@ -66,22 +66,28 @@ class Output:
 
 @dataclass(frozen=True)
 class Fit:
-    """Whether an executor can work here and now, and if not, why."""
+    """Whether an executor can work here and now, and if not, why. `notes` are sentences the user
+    should see although it can.
+    """
 
     ok: bool
     reason: str = ""
+    notes: tuple[str, ...] = ()
 
 
 class Executor(Protocol):
     """Runs whole programs. Each run starts from the same base state (the `--with` values), unless
     the executor is stateful. `name` is what the record calls it.
+
+    Two methods are optional: `async warm()`, called when the task model begins to answer, and
+    `async prepare(code)`, called with pieces of its answer that may hold imports.
     """
 
     @property
     def name(self) -> str: ...
 
     async def preflight(self) -> Fit:
-        """Whether this executor can be used here; cheap, starts nothing."""
+        """Whether this executor can be used here; cheap, runs no generated code."""
         ...
 
     def run(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import psutil
 
 from codesteer_jupyter.execution.confinement import LAYERS, probe
+from codesteer_jupyter.execution.pool import kernel_pool
 from codesteer_jupyter.steering.execution import Executor, Limits, Output
 from codesteer_jupyter.steering.trajectory import Execution
 
@@ -34,6 +36,16 @@ async def run(
     for name, text in (("stdout", result.stdout), ("stderr", result.stderr)):
         assert "".join(item.text for item in streamed if item.name == name) == text
     return result
+
+
+def processes() -> list[psutil.Process]:
+    """What runs below this process, without the kernels that wait in the pool."""
+    waiting: set[int] = set()
+    for kernel in kernel_pool().spares:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            supervisor = psutil.Process(kernel.tree.pid)
+            waiting |= {supervisor.pid, *(p.pid for p in supervisor.children(recursive=True))}
+    return [p for p in psutil.Process().children(recursive=True) if p.pid not in waiting]
 
 
 def expected_isolation(*without: str) -> tuple[str, ...]:

@@ -86,7 +86,7 @@ def test_a_refusal_goes_to_the_child_and_says_why() -> None:
     made = AutoExecutor(fork, lambda: child)  # type: ignore[arg-type]  # as much of one as is used
     fit = asyncio.run(made.preflight())
     assert fit.ok
-    assert "snapshot" in fit.reason
+    assert "snapshot" in fit.notes[0]
     assert run(made).executor == "fork"
     fork.refused = "CUDA is initialised in this kernel"
     told = run(made)
@@ -94,7 +94,7 @@ def test_a_refusal_goes_to_the_child_and_says_why() -> None:
     assert "CUDA is initialised" in told.extra["executor_reason"]
     fork.refused = ""
     assert run(made).executor == "child"  # what ran there has left its state there
-    assert "CUDA" in asyncio.run(made.preflight()).reason
+    assert "CUDA" in asyncio.run(made.preflight()).notes[0]
     asyncio.run(made.close())
     assert (fork.closed, child.closed) == (True, True)
 
@@ -125,7 +125,7 @@ def test_in_real_kernels_it_chooses_by_what_is_loaded() -> None:
         "        fit = await made.preflight()\n"
         "        async for item in made.run('print(1)', Limits()): last = item\n"
         "        await made.close()\n"
-        "        return fit.reason, to_json(last)\n"
+        "        return fit.notes[0], to_json(last)\n"
         "    print('@@' + json.dumps(mt.run(go())))\n"
     )
     # Stand-ins for what cannot be had on every machine: a torch that has used a GPU, and JAX.

@@ -18,7 +18,7 @@ from codesteer_jupyter.execution.script import SubprocessExecutor
 from codesteer_jupyter.steering.execution import Executor, Limits
 from codesteer_jupyter.steering.trajectory import Execution
 from tests.execution.forking import SETUP, KernelFork
-from tests.execution.running import LIMITS, gone, run
+from tests.execution.running import LIMITS, gone, processes, run
 from tests.kernels import start_kernel
 
 # Their numbers are not those that this process sees, where they are in a pid namespace.
@@ -287,7 +287,7 @@ async def test_cancelling_stops_the_code_within_a_second(executor: Executor, cod
     await still_works(executor)  # started
     task = asyncio.ensure_future(run(executor, "print('x')\n" + code))
     await asyncio.sleep(0.5)
-    here = psutil.Process().children(recursive=True)
+    here = processes()
     assert here
     started = time.monotonic()
     task.cancel()
@@ -303,7 +303,7 @@ async def test_closing_the_stream_early_stops_the_code(executor: Executor) -> No
         pytest.skip("its processes are another kernel's: see test_fork.py")
     stream = executor.run("print(1, flush=True)\nimport time; time.sleep(60)", LIMITS)
     assert not isinstance(await anext(stream), Execution)
-    here = psutil.Process().children(recursive=True)
+    here = processes()
     await stream.aclose()  # type: ignore[attr-defined]  # an async generator
     assert all(gone(process.pid, 1.0) for process in here)
     await still_works(executor)
@@ -313,7 +313,7 @@ async def test_closing_the_stream_early_stops_the_code(executor: Executor) -> No
 async def test_closing_leaves_neither_processes_nor_files(
     kind: type[ChildExecutor | SubprocessExecutor],
 ) -> None:
-    before = set(psutil.Process().children(recursive=True))
+    before = set(processes())
     executor = kind({"a": [1]})
     await run(executor, "print(1)")
     folder = executor._folder.path
@@ -321,4 +321,4 @@ async def test_closing_leaves_neither_processes_nor_files(
     await executor.close()
     await executor.close()
     assert not folder.exists()
-    assert set(psutil.Process().children(recursive=True)) <= before
+    assert set(processes()) <= before

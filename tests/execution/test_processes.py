@@ -18,10 +18,11 @@ from codesteer_jupyter.errors import ExecutorError, UsageError
 from codesteer_jupyter.execution.child import ChildExecutor
 from codesteer_jupyter.execution.confinement import probe
 from codesteer_jupyter.execution.environment import allowed_environment
+from codesteer_jupyter.execution.folder import Area
 from codesteer_jupyter.execution.resolve import executor as resolve
 from codesteer_jupyter.execution.script import SubprocessExecutor
 from codesteer_jupyter.steering.execution import Executor, Limits
-from tests.execution.running import expected_isolation, gone, run
+from tests.execution.running import expected_isolation, gone, processes, run
 from tests.execution.test_faults import left_behind
 
 ROOT = Path(__file__).parents[2]
@@ -104,8 +105,46 @@ async def test_a_thread_left_behind_does_not_reach_the_next_round(child: ChildEx
 
 
 async def test_a_ruined_process_is_replaced(child: ChildExecutor) -> None:
-    await run(child, "import sys; sys.modules.pop('codesteer_kernel_side')")
+    await run(child, "import sys; sys.modules['codesteer_kernel_state'].State.begin = None")
     assert (await run(child, "print(1)")).stdout == "1\n"
+
+
+async def test_many_rounds_leave_neither_processes_nor_descriptors_nor_memory(
+    child: ChildExecutor,
+) -> None:
+    async def rounds(count: int) -> tuple[int, int, int, int]:
+        for number in range(count):
+            code = f"x{number} = bytearray(10**6); print({number})\nx{number}[:3]"
+            assert (await run(child, code)).stdout == f"{number}\n"
+        here = processes()
+        memory = max(process.memory_info().rss for process in here)
+        inside = max(process.num_fds() for process in here)
+        return len(here), psutil.Process().num_fds(), inside, memory
+
+    await rounds(20)
+    count, descriptors, inside, memory = await rounds(20)
+    again = await rounds(460)
+    assert again[:3] == (count, descriptors, inside)
+    assert again[3] - memory < 20 * 2**20
+
+
+def test_a_folder_serves_again_only_if_it_is_as_new(tmp_path: Path) -> None:
+    area = Area(tmp_path)
+    first = area.scratch(again=True)
+    assert area.scratch(again=True) == first
+    (area.writable / "beside").write_text("x")
+    assert area.scratch(again=True) == first
+    assert sorted(entry.name for entry in area.writable.iterdir()) == ["matplotlib", first.name]
+    (first / "left").write_text("x")
+    second = area.scratch(again=True)
+    assert (second != first, first.exists(), list(second.iterdir())) == (True, False, [])
+    second.chmod(0o500)
+    third = area.scratch(again=True)
+    third.rmdir()
+    third.symlink_to(tmp_path)
+    fourth = area.scratch(again=True)
+    assert len({first, second, third, fourth}) == 4
+    assert area.scratch() != fourth
 
 
 async def test_streams_and_top_level_await(executor: Executor) -> None:
@@ -184,7 +223,7 @@ async def test_warming_starts_the_kernel(child: ChildExecutor) -> None:
     await child.warm()
     # The supervisor, the first process of the kernel's pid namespace, and the kernel.
     inside = not probe()["pidns"]
-    assert len(psutil.Process().children(recursive=True)) == 2 + inside
+    assert len(processes()) == 2 + inside
     assert (await run(child, "print(1)")).stdout == "1\n"
 
 

@@ -18,7 +18,7 @@ from typing import Any
 
 from codesteer_jupyter.errors import ExecutorError, UsageError
 from codesteer_jupyter.execution import confinement
-from codesteer_jupyter.execution.access import Access, checked
+from codesteer_jupyter.execution.access import Access, checked, shortfalls
 from codesteer_jupyter.execution.environment import own_folders
 from codesteer_jupyter.execution.folder import PrivateFolder
 from codesteer_jupyter.execution.fork.fit import hazard, surroundings
@@ -92,7 +92,9 @@ class ForkExecutor:
     async def preflight(self) -> Fit:
         """Whether this kernel can be forked; see `fit.py` for the reasons against it."""
         reason = self.refusal()
-        return Fit(not reason, reason)
+        if reason:
+            return Fit(False, reason)
+        return Fit(True, notes=await asyncio.to_thread(shortfalls, self._access))
 
     def refusal(self, memory: int | None = None) -> str:
         """Why not, or ""."""
