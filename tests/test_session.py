@@ -27,6 +27,7 @@ from codesteer_jupyter.steering.events import (
     RunStopped,
     fold_all,
 )
+from codesteer_jupyter.steering.execution import Access
 from codesteer_jupyter.steering.trajectory import Context, Trajectory
 from tests.schema import valid_run
 from tests.scripts import CHECK, RIGHT, WRONG, fenced, script
@@ -234,7 +235,7 @@ async def test_a_stream_that_is_dropped_is_closed_in_the_record(tmp_path: Path) 
 async def test_resume_keeps_rounds_runs_no_code_again_and_finishes(tmp_path: Path) -> None:
     marks = tmp_path / "marks"
     marking = fenced(f"open({str(marks)!r}, 'a').write('x')\nprint(9.11)")
-    settings = chosen(script(tmp_path, CHECK, marking, RIGHT))
+    settings = chosen(script(tmp_path, CHECK, marking, RIGHT), write=(str(tmp_path),))
     session = Session(QUESTION, settings)
     async with contextlib.aclosing(session.events()) as events:
         async for event in events:
@@ -244,6 +245,7 @@ async def test_resume_keeps_rounds_runs_no_code_again_and_finishes(tmp_path: Pat
     base = Settings.from_record(before.settings)
     again = resolve({"model": script(tmp_path, CHECK, RIGHT, name="again.json")}, base=base)
     assert again.run == "subprocess"
+    assert again.access == Access()  # what was opened was opened for that run
     resumed = Session("not this", again, resume=before)
     seen = await collect(resumed)
     found = whole(resumed)
