@@ -86,7 +86,7 @@ def test_while_generated_code_runs(
 ) -> None:
     with OpenAIServer(task_model([FIRST, endless(tmp_path)], answer="42")) as server:
         nb = notebook(server)
-        cell = f"%%codesteer --run {run} --into r\nWhat is 6*7?"
+        cell = f"%%codesteer --run {run} --write {tmp_path} --into r\nWhat is 6*7?"
         ran = nb.run(cell, lambda: marks("started"))
         assert_stopped(nb, ran, rounds=1)
         asked = len(server.chats)
@@ -104,9 +104,8 @@ def test_while_the_answer_is_checked(
 
     with OpenAIServer(reply) as server:
         nb = notebook(server)
-        ran = nb.run(
-            "%%codesteer --run subprocess --into r\nWhat is 6*7?", lambda: marks("started")
-        )
+        cell = f"%%codesteer --run subprocess --write {tmp_path} --into r\nWhat is 6*7?"
+        ran = nb.run(cell, lambda: marks("started"))
         # The round under check is not finished; its answer and output are kept all the same.
         assert_stopped(nb, ran, rounds=0)
         assert ran.shown["unfinished"]["execution"]["stdout"].startswith("first guess")

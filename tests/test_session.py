@@ -28,6 +28,7 @@ from codesteer_jupyter.steering.events import (
     RunStopped,
     fold_all,
 )
+from codesteer_jupyter.steering.execution import Access
 from codesteer_jupyter.steering.trajectory import Context, Trajectory
 from tests.schema import valid_run
 from tests.scripts import CHECK, RIGHT, WRONG, fenced, script
@@ -245,6 +246,7 @@ async def test_resume_keeps_rounds_runs_no_code_again_and_finishes(tmp_path: Pat
     base = Settings.from_record(before.settings)
     again = resolve({"model": script(tmp_path, CHECK, RIGHT, name="again.json")}, base=base)
     assert again.run == "subprocess"
+    assert again.access == Access()  # what was opened was opened for that run
     resumed = Session("not this", again, resume=before)
     seen = await collect(resumed)
     found = whole(resumed)
