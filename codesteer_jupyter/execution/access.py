@@ -9,7 +9,7 @@ from codesteer_jupyter.errors import UsageError
 from codesteer_jupyter.execution.confinement import probe
 from codesteer_jupyter.steering.execution import Access
 
-__all__ = ["Access", "checked", "kernel_cannot_be_closed", "shortfalls"]
+__all__ = ["Access", "checked", "shortfalls"]
 
 
 def checked(access: Access | None) -> Access:
@@ -59,11 +59,3 @@ def shortfalls(access: Access, found: Mapping[str, str] | None = None) -> tuple[
         f"Generated code is {confined} on this system ({'; '.join(sorted(reasons))}): it runs as "
         f"you and can {', '.join(can)}.",
     )
-
-
-def kernel_cannot_be_closed(access: Access, found: Mapping[str, str] | None = None) -> bool:
-    """Whether a kernel, which needs sockets, would leave the network open to the code in it,
-    while a plain script can be kept from it.
-    """
-    found = probe() if found is None else found
-    return bool(not access.net and found["netns"] and found["seccomp"] and not found["landlock"])

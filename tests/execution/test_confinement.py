@@ -13,7 +13,7 @@ import pytest
 import pytest_asyncio
 
 from codesteer_jupyter.errors import UsageError
-from codesteer_jupyter.execution.access import kernel_cannot_be_closed, shortfalls
+from codesteer_jupyter.execution.access import shortfalls
 from codesteer_jupyter.execution.confinement import LAYERS, WITHOUT
 from codesteer_jupyter.execution.resolve import executor as resolve
 from codesteer_jupyter.models.scripted import ScriptedModel
@@ -318,24 +318,6 @@ async def test_what_is_missing_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     fit = await resolve("subprocess").preflight()
     assert fit.ok
     assert "write to your files" in fit.notes[0]
-
-
-async def test_code_is_no_kernel_where_that_would_open_the_network(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    needs("landlock")
-    monkeypatch.setenv(WITHOUT, "netns,seccomp")
-    assert kernel_cannot_be_closed(Access())
-    assert not kernel_cannot_be_closed(Access(net=True))
-    executor = resolve("child")
-    try:
-        assert executor.name == "subprocess"
-        fit = await executor.preflight()
-        assert "not in a kernel" in fit.notes[0]
-        code = REACH.format(port=1, path="/nowhere")
-        assert (await run(executor, code)).stdout.splitlines()[0] == "PermissionError"
-    finally:
-        await executor.close()
 
 
 async def test_a_widened_run_says_so() -> None:

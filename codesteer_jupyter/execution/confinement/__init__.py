@@ -11,13 +11,11 @@ from __future__ import annotations
 from .applying import (
     apply,
     begin,
-    close_sockets,
     drop_privileges,
     prepare,
     release,
     restrict,
     separate,
-    sockets_filter,
 )
 from .layers import LAYERS, ordered
 
@@ -33,7 +31,6 @@ __all__ = [
     "WITHOUT",
     "apply",
     "begin",
-    "close_sockets",
     "drop_privileges",
     "ordered",
     "plan",
@@ -42,7 +39,6 @@ __all__ = [
     "release",
     "restrict",
     "separate",
-    "sockets_filter",
     "try_all",
 ]
 

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 __all__ = [
     "apply",
     "begin",
-    "close_sockets",
     "drop_privileges",
     "prepare",
     "release",
@@ -123,29 +122,14 @@ def restrict(
 def _files(plan: Mapping[str, Any], held: Sequence[str]) -> None:
     ruleset = plan.get("ruleset")
     if ruleset is None:
-        ruleset = landlock.collect(plan["rules"], plan["abi"], tcp=plan["tcp"])
-    elif "mountns" in held:
-        # Mounted since the rules were collected.
-        landlock.add(ruleset, plan["late_rules"], plan["abi"])
+        rules = (*plan["rules"], *plan["own_rules"])
+        ruleset = landlock.collect(rules, plan["abi"], tcp=plan["tcp"])
+    else:
+        # What was mounted since the rules were collected, and this process's own entry of /proc.
+        late = plan["late_rules"] if "mountns" in held else ()
+        landlock.add(ruleset, (*late, *plan["own_rules"]), plan["abi"])
     landlock.enforce(ruleset)
     os.close(ruleset)
-
-
-def sockets_filter(plan: Mapping[str, Any], layers: Sequence[str]) -> str:
-    """For a kernel that has bound its sockets: the filter, in hexadecimal, after which none of
-    its threads makes another one that reaches anything. Empty where there is no seccomp.
-    """
-    return _filter(plan, "sockets", layers) if plan["sockets"] and "seccomp" in layers else ""
-
-
-def close_sockets(code: str) -> None:
-    """Put that filter in force, inside the kernel, for all its threads.
-
-    Raises:
-        OSError: it could not be had.
-    """
-    if code:
-        seccomp.install(bytes.fromhex(code), every_thread=True)
 
 
 def _filter(plan: Mapping[str, Any], name: str, held: Sequence[str]) -> str:

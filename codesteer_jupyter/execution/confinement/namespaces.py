@@ -54,7 +54,7 @@ def separate(plan: Mapping[str, Any], held: list[str], failed: dict[str, str]) -
     wanted = plan["layers"]
     if "userns" not in made:
         return made
-    if "netns" in wanted and _try("netns", lambda: _network(bool(plan["loopback"])), failed):
+    if "netns" in wanted and _try("netns", lambda: _new("netns"), failed):
         made.append("netns")
     if "ipcns" in wanted and _try("ipcns", lambda: _new("ipcns"), failed):
         made.append("ipcns")
@@ -92,20 +92,6 @@ def _user() -> None:
             os.write(file, text.encode())
         finally:
             os.close(file)
-
-
-def _network(loopback: bool) -> None:
-    _new("netns")
-    if not loopback:
-        return
-    import fcntl
-
-    any_socket = syscall(CALLS["socket"], 2, 2, 0)  # AF_INET, SOCK_DGRAM
-    try:
-        up = struct.pack("16sh22x", b"lo", 1 | 64)  # IFF_UP | IFF_RUNNING
-        fcntl.ioctl(any_socket, 0x8914, up)  # SIOCSIFFLAGS
-    finally:
-        os.close(any_socket)
 
 
 def _mount(source: str, target: str, kind: str = "", flags: int = 0, data: str = "") -> None:

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 from . import landlock
 from .layers import DEPENDS, ordered
 from .libc import MACHINE
-from .policy import Terms, policy, socket_policy
+from .policy import Terms, policy
 from .probing import probe
 from .reading import readable
 
@@ -20,6 +20,10 @@ __all__ = ["Asked", "plan"]
 
 MIB = 2**20
 _DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom")
+_PUBLIC = tuple(
+    f"/proc/{name}"
+    for name in ("cpuinfo", "meminfo", "stat", "uptime", "loadavg", "version", "filesystems", "sys")
+)
 _ACCELERATORS = ("/dev/nvidia*", "/dev/dri", "/dev/kfd", "/dev/accel")
 _OPEN_FILES = 4096
 _NAMESPACES = ("userns", "netns", "ipcns", "mountns", "readonly")
@@ -43,7 +47,6 @@ def plan(
     memory: int | None = None,
     file: int | None = None,
     processes: int | None = None,
-    kernel: bool = False,
     hold_group: bool = False,
     pid_namespace: bool = False,
     needed: Iterable[str | os.PathLike[str]] = (),
@@ -59,8 +62,6 @@ def plan(
         memory: bytes of data a process may add to what it has; None: no such limit.
         file: bytes of the largest file.
         processes: how many processes there may be; counted where a user namespace counts them.
-        kernel: a Jupyter kernel will bind its sockets after `apply`; it then takes the plan's
-            `sockets` (see `close_sockets`).
         hold_group: keep all processes in the process group of the one that applies.
         pid_namespace: the asker is a supervisor that can give the process a parent inside.
         needed: more paths that must be readable for the code to start.
@@ -100,25 +101,29 @@ def plan(
     covered += ["/proc"] if "pidns" in layers else []
     abi = landlock.version() if "landlock" in layers else 0
     rules = _rules(access, writable, list(memory_folders), terminals, needed, folder)
+    # Without a pid namespace /proc shows every process, also its command line, to which keys are
+    # sometimes given: then what is public is open, and of the processes this one alone. Under a
+    # supervisor, processes that it starts need theirs.
+    narrow = hold_group and "pidns" not in layers
+    rules += [(path, landlock.READ) for path in (_PUBLIC if narrow else ("/proc",))]
     made: dict[str, Any] = {
         "layers": ordered(layers),
         "asker_session": os.getsid(0) if hasattr(os, "getsid") else 0,
         "abi": abi,
-        "tcp": not access.net and not kernel,
+        "tcp": not access.net,
         "rules": [list(rule) for rule in rules] if abi else [],
         # What private mounts will cover: rules for it can be made only then.
+        "own_rules": [["/proc/self", landlock.READ]] if narrow and abi else [],
         "late_rules": [list(rule) for rule in rules if rule[0] in covered] if abi else [],
         "writable": writable,
         "memory_folders": memory_folders,
         "terminals": terminals,
-        "loopback": kernel,
         "rlimits": _bounds(memory, file, processes if "userns" in layers else None, addresses),
         "filter": "",
         "filter_alone": "",
-        "sockets": "",
     }
     if "seccomp" in layers and MACHINE:
-        sockets = "kernel" if kernel else ("internet" if access.net else "none")
+        sockets = "internet" if access.net else "none"
         terms = Terms(
             sockets=sockets,
             hold_group=hold_group,
@@ -130,9 +135,6 @@ def plan(
         made["filter"] = _text(policy(own))
         # For the case that a namespace cannot be made after all.
         made["filter_alone"] = _text(policy(terms))
-        if kernel:
-            made["sockets"] = _text(socket_policy("netns" in layers or access.net))
-            made["sockets_alone"] = _text(socket_policy(access.net))
     return made
 
 
@@ -172,7 +174,6 @@ def _rules(
         devices += ["/dev/ptmx", "/dev/pts"]
     return [
         *readable(paths, named, _here() if folder is None else os.fspath(folder)),
-        ("/proc", landlock.READ),
         *((path, landlock.DEVICE) for path in devices if os.path.exists(path)),
         *((path, landlock.WRITE) for path in (*writable, *memory_folders)),
     ]

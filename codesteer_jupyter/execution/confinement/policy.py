@@ -14,7 +14,7 @@ from .bpf import FAKE, Argument, Clause, assemble, refuse
 from .libc import MACHINE
 from .syscalls import NEWEST, numbers
 
-__all__ = ["Terms", "policy", "socket_policy"]
+__all__ = ["Terms", "policy"]
 
 _EPERM, _EACCES, _ENOSYS = refuse(errno.EPERM), refuse(errno.EACCES), refuse(errno.ENOSYS)
 _UNIX, _INET, _INET6, _NETLINK = 1, 2, 10, 16
@@ -60,8 +60,7 @@ class Terms:
     """What a filter depends on.
 
     Attributes:
-        sockets: `none` (socket pairs only), `internet` (TCP and UDP), `kernel` (until a kernel
-            has bound its own sockets: local and internet ones).
+        sockets: `none` (socket pairs only) or `internet` (TCP and UDP as well).
         hold_group: keep every process in its process group.
         own_pids: a pid namespace separates this process from all others.
         scoped_signals: Landlock keeps signals inside.
@@ -107,14 +106,6 @@ def policy(terms: Terms, machine: str = MACHINE) -> bytes:
     return _assembled(calls, machine)
 
 
-def socket_policy(own_network: bool, machine: str = MACHINE) -> bytes:
-    """The second filter of a kernel: no further sockets, but for internet ones where a network
-    namespace leaves nothing to reach with them.
-    """
-    calls = _sockets("internet" if own_network else "none")
-    return _assembled(calls, machine)
-
-
 def _assembled(calls: dict[str, list[Clause]], machine: str) -> bytes:
     known = numbers(machine)
     return assemble(
@@ -123,7 +114,7 @@ def _assembled(calls: dict[str, list[Clause]], machine: str) -> bytes:
 
 
 def _sockets(allowed: str) -> dict[str, list[Clause]]:
-    families = {"none": (), "internet": (_INET, _INET6), "kernel": (_UNIX, _INET, _INET6)}[allowed]
+    families = {"none": (), "internet": (_INET, _INET6)}[allowed]
     others = tuple(Argument(0, "is not", family) for family in families)
     calls = {"socketpair": [Clause(_EACCES, (Argument(0, "is not", _UNIX),))]}
     if families:

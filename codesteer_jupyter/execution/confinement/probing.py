@@ -77,14 +77,14 @@ def _plan(layers: tuple[str, ...]) -> dict[str, object]:
         "abi": landlock.version(),
         "tcp": True,
         "rules": [["/proc", landlock.READ]],
+        "own_rules": [],
+        "late_rules": [],
         "writable": ["/"],
         "memory_folders": {"/dev/shm": 2**20} if os.path.isdir("/dev/shm") else {},  # noqa: S108
         "terminals": os.path.isdir("/dev/pts") and os.path.exists("/dev/ptmx"),
-        "loopback": True,
         "rlimits": {},
         "filter": seccomp.PASS.hex(),
         "filter_alone": seccomp.PASS.hex(),
-        "sockets": "",
     }
 
 
