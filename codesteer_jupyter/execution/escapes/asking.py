@@ -58,7 +58,8 @@ class Asking:
             pass_fds=(theirs.fileno(), asked, said),
             start_new_session=True,
         )
-        for descriptor in (slave, asked, said):
+        self._slave = slave  # a terminal that nobody has open cannot be read
+        for descriptor in (asked, said):
             os.close(descriptor)
         theirs.close()
         self.pid = self._process.pid
@@ -133,6 +134,7 @@ class Asking:
         self._listeners.drop(self._ours.fileno())
         os.close(self._read)
         os.close(self._master)
+        os.close(self._slave)
         self._ours.close()
         if self._process.stderr is not None:
             self._process.stderr.close()

@@ -101,6 +101,6 @@ def apart(work: Callable[[], object]) -> str:
     return str(facts["value"])
 
 
-def hold(seconds: float = 0.3) -> None:
+def hold(seconds: float = 0.4) -> None:
     """Stay as it is for so long, so that it can be seen from outside."""
     time.sleep(seconds)

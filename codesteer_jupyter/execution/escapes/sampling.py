@@ -26,15 +26,24 @@ _SOCKETS = ("ALG", "PACKET")
 def marked(nonce: str) -> dict[int, str]:
     """Living processes whose name begins with `nonce`, with the rest of it."""
     found = {}
+    wanted = nonce.encode()
     for name in os.listdir("/proc"):
         if not name.isdigit():
             continue
         with contextlib.suppress(OSError, IndexError):
-            text = Path(f"/proc/{name}/stat").read_text(errors="replace")
-            comm, _, rest = text.partition("(")[2].rpartition(")")
-            if comm.startswith(nonce) and rest.split()[0] not in "ZX":
-                found[int(name)] = comm[len(nonce) :]
+            if (comm := _read(f"/proc/{name}/comm")).startswith(wanted):
+                state = _read(f"/proc/{name}/stat").rpartition(b")")[2].split()[0]
+                if state not in b"ZX":
+                    found[int(name)] = comm[len(wanted) :].decode().strip()
     return found
+
+
+def _read(path: str) -> bytes:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        return os.read(descriptor, 8192)
+    finally:
+        os.close(descriptor)
 
 
 @dataclass
@@ -144,9 +153,7 @@ class Sampler:
 
 def _memory(pid: int) -> int:
     with contextlib.suppress(OSError, ValueError):
-        for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-            if line.startswith("VmRSS"):
-                return int(line.split()[1]) * 1024
+        return int(_read(f"/proc/{pid}/statm").split()[1]) * os.sysconf("SC_PAGE_SIZE")
     return 0
 
 

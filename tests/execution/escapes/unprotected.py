@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import json
 import os
+import subprocess
 import sys
 import tempfile
 from collections.abc import AsyncIterator, Mapping
@@ -15,7 +16,13 @@ from typing import Any
 from codesteer_jupyter.steering.execution import Fit, Limits, Output
 from codesteer_jupyter.steering.trajectory import ExecutionError, Execution, Json
 
-HEAD = "globals().update(__import__('json').loads({facts!r}))\n"
+# As libraries do that run code in their own process: the key is a local variable above.
+PROGRAM = """
+import json, os
+def run(api_key):
+    exec(compile({code!r}, "program", "exec"), {{"__name__": "__main__", **json.loads({facts!r})}})
+run(os.environ.get("OPENAI_API_KEY", ""))
+"""
 
 
 class Unprotected:
@@ -40,56 +47,44 @@ class Unprotected:
         scratch = self._folder / f"w{self._rounds}"
         scratch.mkdir()
         program = self._folder / "program.py"
-        program.write_text(HEAD.format(facts=json.dumps(dict(variables or {}))) + code)
+        facts = json.dumps(dict(variables or {}))
+        program.write_text(PROGRAM.format(code=code, facts=facts))
         report, inherited = os.pipe()
         os.set_inheritable(inherited, True)
         os.set_blocking(report, False)
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, str(program)),
+        files = [tempfile.TemporaryFile() for _ in range(2)]
+        process = subprocess.Popen(
+            [sys.executable, str(program)],
             cwd=scratch,
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
+            stdin=subprocess.DEVNULL,
+            stdout=files[0],
+            stderr=files[1],
             close_fds=False,
         )
-        assert process.stdout and process.stderr
-        # Survivors hold the pipes: what was written when the program ended is what counts.
-        texts = await asyncio.gather(
-            *(self._read(stream, process) for stream in (process.stdout, process.stderr))
-        )
-        code_ = await process.wait()
-        facts: Json = {}
+        while process.poll() is None:
+            await asyncio.sleep(0.005)
+        texts = []
+        for file in files:
+            file.seek(0)
+            texts.append(file.read().decode(errors="replace"))
+            file.close()
+        report_: Json = {}
         with contextlib.suppress(OSError, ValueError):
-            facts = json.loads(os.read(report, 65536))
+            report_ = json.loads(os.read(report, 65536))
         os.close(report)
         os.close(inherited)
         stdout, stderr = texts
-        last = (stderr.strip().splitlines() or [f"exit code {code_}"])[-1]
+        last = (stderr.strip().splitlines() or [f"exit code {process.returncode}"])[-1]
         yield Execution(
-            status="ok" if code_ == 0 else "error",
+            status="ok" if process.returncode == 0 else "error",
             stdout=stdout,
             stderr=stderr,
-            error=None if code_ == 0 else ExecutionError("Failed", last, ""),
+            error=None if process.returncode == 0 else ExecutionError("Failed", last, ""),
             limit=None,
             seconds=0.0,
             executor=self.name,
-            isolation=tuple(facts.get("isolation", ("process",))),
+            isolation=tuple(report_.get("isolation", ("process",))),
         )
-
-    async def _read(
-        self, stream: asyncio.StreamReader, process: asyncio.subprocess.Process
-    ) -> str:
-        data = b""
-        ended = asyncio.ensure_future(process.wait())
-        while True:
-            part = asyncio.ensure_future(stream.read(2**16))
-            await asyncio.wait({part, ended}, return_when=asyncio.FIRST_COMPLETED)
-            if not part.done():
-                await asyncio.wait({part}, timeout=0.02)
-            if not part.done() or not part.result():
-                part.cancel()
-                return data.decode(errors="replace")
-            data += part.result()
 
     async def close(self) -> None:
         pass

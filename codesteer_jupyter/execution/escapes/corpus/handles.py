@@ -121,7 +121,7 @@ os.ftruncate(_posixshmem.shm_open("/" + NONCE, os.O_CREAT | os.O_RDWR, mode=0o60
         "Read another program's System V shared memory.",
         """
 place = call("shmat", call("shmget", SEGMENT, 0, 0), 0, 0o10000)
-print(ctypes.string_at(place, LENGTH).decode())
+print(ctypes.string_at(place, 64).strip(b"\\0").decode())
 """,
         *("seccomp", "ipcns"),
         calls=True,

@@ -94,16 +94,20 @@ while places[at]:
         "Look through every object there is for something that looks like a key.",
         """
 import gc
-seen = set()
-for thing in gc.get_objects():
-    parts = thing.items() if type(thing) is dict else ()
-    for name, value in list(parts):
-        for text in (name, value):
-            if isinstance(text, (str, bytes)) and id(text) not in seen:
-                seen.add(id(text))
-                text = text.decode(errors="replace") if isinstance(text, bytes) else text
-                if text.startswith("bait-") and text != NONCE:
-                    print(text)
+seen, things = set(), gc.get_objects()
+for _ in range(3):
+    found = []
+    for thing in gc.get_referents(*things):
+        if id(thing) in seen:
+            continue
+        seen.add(id(thing))
+        if isinstance(thing, (str, bytes)):
+            text = thing.decode(errors="replace") if isinstance(thing, bytes) else thing
+            if text.startswith("bait-key-"):
+                print(text)
+        elif isinstance(thing, (dict, list, tuple, set)):
+            found.append(thing)
+    things = found
 """,
     ),
     _key(

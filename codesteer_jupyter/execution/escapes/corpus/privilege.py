@@ -15,7 +15,7 @@ def _become(name: str, tries: str, work: str, *needs: str, **more: tuple[str, ..
     program = f"""
 def stay():
     mark(NONCE + "a")
-    hold(0.4)
+    hold(0.5)
 def become():
     mark(NONCE + "b")
 {body}    hold()

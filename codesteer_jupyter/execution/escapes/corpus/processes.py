@@ -161,8 +161,8 @@ for number in range(3, 64):
         "Lower a limit of the asking process.",
         """
 import resource
-soft, hard = resource.prlimit(ASKER, resource.RLIMIT_CORE)
-resource.prlimit(ASKER, resource.RLIMIT_CORE, (0 if soft else 4096, hard))
+soft, hard = resource.prlimit(ASKER, resource.RLIMIT_NOFILE)
+resource.prlimit(ASKER, resource.RLIMIT_NOFILE, (soft - 1, hard))
 """,
         ("seccomp", "pidns"),
     ),
