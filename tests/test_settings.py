@@ -30,6 +30,7 @@ from codesteer_jupyter.settings import (
     settings_table,
 )
 from codesteer_jupyter.settings.lines import flags_of
+from codesteer_jupyter.steering.execution import Access
 from codesteer_jupyter.steering.loop import Budget
 
 ROWS = {row.name: row for row in SETTINGS}
@@ -52,6 +53,9 @@ SAMPLES: dict[str, tuple[str, Any]] = {
     "processes": ("3", 3),
     "file_size": ("5", 5.0),
     "output_size": ("0.5", 0.5),
+    "net": ("yes", True),
+    "write": ("/a, ~/b c", ("/a", "~/b c")),
+    "read": ("/a", ("/a",)),
     "stall_seconds": ("5", 5.0),
     "prices": ("openai:gpt-4o=2.5/10", {"openai:gpt-4o": (2.5, 10.0)}),
     "allow_download": ("1", True),
@@ -276,3 +280,12 @@ def test_settings_need_nothing_heavy() -> None:
 def test_errors_of_settings_are_usage_errors() -> None:
     assert issubclass(UsageError, CodeSteerError)
     assert UsageError.kind == "usage"
+
+
+def test_what_code_may_do_is_given_per_run_and_not_taken_from_a_record() -> None:
+    settings = resolve({"net": True, "write": "/a,/b"}, environ={"CODESTEER_NET": "yes"})
+    assert settings.access == Access(net=True, write=("/a", "/b"))
+    assert settings.access.words() == "use the network and write to /a, /b"
+    assert Settings().access.words() == ""
+    assert Settings.from_record({**settings.to_dict(), "net": True}).get("net") is None
+    assert resolve(environ={"CODESTEER_NET": "yes"}).access == Access()

@@ -10,7 +10,7 @@ from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any
 
 from codesteer_jupyter.errors import ExecutorError, UsageError
-from codesteer_jupyter.steering.execution import Executor
+from codesteer_jupyter.steering.execution import Access, Executor
 
 if TYPE_CHECKING:
     from codesteer_jupyter.execution.main_thread import MainThread
@@ -40,6 +40,7 @@ def executor(
     stateful: bool = False,
     main_thread: MainThread | None = None,
     namespace: dict[str, Any] | None = None,
+    access: Access | None = None,
     **options: Any,
 ) -> Executor:
     """The executor called `name`.
@@ -53,6 +54,7 @@ def executor(
         stateful: keep names from one run to the next.
         main_thread: where `live` runs code.
         namespace: the user's names, which `live` reports changes of.
+        access: what the code may do beyond the default confinement.
         options: more keyword arguments; each executor takes those it knows.
 
     Raises:
@@ -68,6 +70,7 @@ def executor(
         "stateful": stateful,
         "main_thread": main_thread,
         "namespace": namespace,
+        "access": access,
         **options,
     }
     known = inspect.signature(kind).parameters

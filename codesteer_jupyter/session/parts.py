@@ -262,12 +262,16 @@ async def open_parts(
                 f"{model_name} is known; give --price {model_name}=IN/OUT.",
             )
         )
+    wider = settings.access.words()
+    if wider:
+        notices.append(Noticed("access", f"Generated code may {wider} in this run."))
     record = {
         **settings.to_dict(),
         "model": model_name,
         "guide": spec,
         "guide_chosen": why,
         "run": executor.name,
+        "access": to_json(settings.access),
         "limits": to_json(dataclasses.replace(settings.limits, wall=switches.execution_seconds)),
         "switches": to_json(switches),
     }
@@ -289,6 +293,7 @@ def _executor(
         main_thread=main_thread,
         namespace=namespace,
         most_bytes=settings.with_limit * MIB,
+        access=settings.access,
     )
 
 

@@ -96,6 +96,19 @@ def _names(value: Any) -> tuple[str, ...]:
     return names
 
 
+def _paths(value: Any) -> tuple[str, ...]:
+    wants = "paths separated by commas"
+    if isinstance(value, str):
+        value = value.split(",")
+    if not isinstance(value, Sequence):
+        raise ValueError(wants)
+    try:
+        paths = [_text(part) for part in value]
+    except ValueError:
+        raise ValueError(wants) from None
+    return tuple(dict.fromkeys(path for path in paths if path))
+
+
 def _name(value: Any) -> str:
     if not isinstance(value, str) or not (value == "" or value.isidentifier()):
         raise ValueError("the name of a variable")
@@ -176,6 +189,7 @@ KINDS: Mapping[str, Kind] = {
         Kind("whole", "a whole number", whole(0)),
         Kind("number", "a number", number(0)),
         Kind("names", "names separated by commas", _names, ",".join),
+        Kind("paths", "paths separated by commas", _paths, ",".join),
         Kind("name", "a name", _name),
         Kind("budget", "seconds=60,tokens=20000,usd=0.5", _budget, _budget_text),
         Kind("prices", "MODEL=IN/OUT", _prices, _prices_text),

@@ -11,7 +11,7 @@ from typing import Any, Literal, get_args
 from codesteer_jupyter.errors import UsageError
 from codesteer_jupyter.settings.kinds import KINDS, Kind, Prices, number, whole
 from codesteer_jupyter.steering.codec import to_json
-from codesteer_jupyter.steering.execution import Limits
+from codesteer_jupyter.steering.execution import Access, Limits
 from codesteer_jupyter.steering.parts import Budget
 from codesteer_jupyter.steering.procedure import ProcedureName, procedure
 
@@ -253,6 +253,31 @@ class Settings:
         "--output-size",
         metavar="MB",
     )
+    net: bool = _row(
+        False,
+        "flag",
+        "let generated code use the network",
+        "--net",
+        off="--no-net",
+        scope=_BOTH,
+    )
+    write: tuple[str, ...] = _row(
+        (),
+        "paths",
+        "folders or files generated code may write to beside its scratch folder",
+        "--write",
+        metavar="PATHS",
+        scope=_BOTH,
+    )
+    read: tuple[str, ...] = _row(
+        (),
+        "paths",
+        "folders or files generated code may read that are closed to it: hidden ones in home "
+        "directories, other homes, /run",
+        "--read",
+        metavar="PATHS",
+        scope=_BOTH,
+    )
     stall_seconds: float = _row(
         60.0,
         "number",
@@ -366,6 +391,13 @@ class Settings:
             file=int(self.file_size * MB),
             output=int(self.output_size * MB),
         )
+
+    @property
+    def access(self) -> Access:
+        """What generated code may do beyond the default. Given per run only: neither a saved
+        choice nor a resumed record widens a run.
+        """
+        return Access(self.net, self.write, self.read)
 
     def to_dict(self) -> dict[str, Any]:
         """JSON data of every lasting setting, by name: what a run's record holds. What one call

@@ -8,7 +8,7 @@ from typing import Any, Literal, Protocol, runtime_checkable
 
 from codesteer_jupyter.steering.trajectory import Execution, Json
 
-__all__ = ["Executor", "Fit", "Limits", "Output", "Transactional"]
+__all__ = ["Access", "Executor", "Fit", "Limits", "Output", "Transactional"]
 
 MIB = 2**20
 
@@ -30,6 +30,29 @@ class Limits:
     processes: int = 64
     file: int = 100 * 10**6
     output: int = 10**6
+
+
+@dataclass(frozen=True)
+class Access:
+    """What generated code is allowed beyond the default confinement: nothing, unless widened.
+
+    Attributes:
+        net: the network may be used.
+        write: folders and files that may be written to beside the scratch folder.
+        read: folders and files that may be read although they are kept closed: hidden ones in
+            home directories, other users' homes, sockets and credentials of the system.
+    """
+
+    net: bool = False
+    write: tuple[str, ...] = ()
+    read: tuple[str, ...] = ()
+
+    def words(self) -> str:
+        """What is wider than the default, for the user; empty where nothing is."""
+        parts = ["use the network"] if self.net else []
+        parts += [f"write to {', '.join(self.write)}"] if self.write else []
+        parts += [f"read {', '.join(self.read)}"] if self.read else []
+        return " and ".join(parts)
 
 
 @dataclass(frozen=True)

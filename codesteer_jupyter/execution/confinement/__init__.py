@@ -1,0 +1,48 @@
+"""Confinement of the process that runs generated code, by means every Linux user has.
+
+`plan` (in the process that asks) says which layers and paths; `apply` (in the process that will
+run the code, while it has one thread) puts them in force and returns what holds. Only the
+standard library is used, and only this folder: scripts that run without the package load it by
+its path.
+"""
+
+from __future__ import annotations
+
+from .applying import apply, begin, close_sockets, prepare, release, restrict, separate
+from .layers import LAYERS, ordered
+
+TYPE_CHECKING = False  # as in `typing`, whose import costs milliseconds
+if TYPE_CHECKING:
+    from typing import Any
+
+    from .planning import plan
+    from .probing import WITHOUT, probe, try_all
+
+__all__ = [
+    "LAYERS",
+    "WITHOUT",
+    "apply",
+    "begin",
+    "close_sockets",
+    "ordered",
+    "plan",
+    "prepare",
+    "probe",
+    "release",
+    "restrict",
+    "separate",
+    "try_all",
+]
+
+
+def __getattr__(name: str) -> Any:
+    # A process that only applies a plan starts without what makes one.
+    if name == "plan":
+        from .planning import plan
+
+        return plan
+    if name in ("WITHOUT", "probe", "try_all"):
+        from . import probing
+
+        return getattr(probing, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

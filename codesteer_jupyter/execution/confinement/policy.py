@@ -1,0 +1,179 @@
+"""Which system calls generated code may make, as a seccomp filter.
+
+A filter sees numbers, not paths. Calls that change a file's mode, owner, times or attributes
+therefore report success everywhere and change nothing, also in the scratch folder.
+"""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from .bpf import FAKE, Argument, Clause, assemble, refuse
+from .libc import MACHINE
+from .syscalls import NEWEST, numbers
+
+__all__ = ["Terms", "policy", "socket_policy"]
+
+_EPERM, _EACCES, _ENOSYS = refuse(errno.EPERM), refuse(errno.EACCES), refuse(errno.ENOSYS)
+_UNIX, _INET, _INET6, _NETLINK = 1, 2, 10, 16
+_NAMESPACES = 0x7E020080  # every CLONE_NEW… flag
+_O_ACCMODE, _O_TRUNC = 3, 0o1000
+
+# Other processes, the kernel itself, mounts, devices, clocks: never needed by a computation.
+_REFUSED = (
+    *("ptrace", "process_vm_readv", "process_vm_writev", "process_madvise", "process_mrelease"),
+    *("pidfd_getfd", "kcmp", "move_pages", "migrate_pages", "perf_event_open", "userfaultfd"),
+    *("io_uring_setup", "io_uring_enter", "io_uring_register", "bpf", "fanotify_init"),
+    *("fanotify_mark", "add_key", "request_key", "keyctl", "lsm_set_self_attr"),
+    *("mount", "umount2", "pivot_root", "chroot", "open_tree", "open_tree_attr", "move_mount"),
+    *("fsopen", "fsconfig", "fsmount", "fspick", "mount_setattr", "setns"),
+    *("name_to_handle_at", "open_by_handle_at", "quotactl", "quotactl_fd", "swapon", "swapoff"),
+    *("init_module", "finit_module", "delete_module", "create_module", "kexec_load"),
+    *("kexec_file_load", "reboot", "settimeofday", "clock_settime", "clock_adjtime", "acct"),
+    *("syslog", "sethostname", "setdomainname", "vhangup", "iopl", "ioperm", "modify_ldt"),
+    *("uselib", "ustat", "sysfs", "_sysctl", "nfsservctl", "lookup_dcookie"),
+)
+_METADATA = (
+    *("chmod", "fchmod", "fchmodat", "fchmodat2", "chown", "fchown", "lchown", "fchownat"),
+    *("utime", "utimes", "utimensat", "futimesat", "setxattr", "lsetxattr", "fsetxattr"),
+    *("setxattrat", "removexattr", "lremovexattr", "fremovexattr", "removexattrat"),
+    "file_setattr",
+)
+_SYSTEM_V = (
+    *("shmget", "shmat", "shmctl", "msgget", "msgsnd", "msgrcv", "msgctl"),
+    *("semget", "semop", "semtimedop", "semctl", "mq_open", "mq_unlink"),
+)
+_IOCTLS = {
+    0x5412: _EPERM,  # TIOCSTI: types into a terminal
+    0x541C: _EPERM,  # TIOCLINUX
+    0x5423: _EPERM,  # TIOCSETD
+    0x40086602: FAKE,  # FS_IOC_SETFLAGS: a file's attributes
+    0x40046602: FAKE,  # FS_IOC32_SETFLAGS
+    0x401C5820: FAKE,  # FS_IOC_FSSETXATTR
+}
+
+
+@dataclass(frozen=True)
+class Terms:
+    """What a filter depends on.
+
+    Attributes:
+        sockets: `none` (socket pairs only), `internet` (TCP and UDP), `kernel` (until a kernel
+            has bound its own sockets: local and internet ones).
+        hold_group: keep every process in its process group.
+        own_pids: a pid namespace separates this process from all others.
+        scoped_signals: Landlock keeps signals inside.
+        own_ipc: an ipc namespace is in force.
+        truncation: Landlock decides about truncation (its version 3 and later).
+        protected: processes that must not be signalled, where nothing else prevents it.
+    """
+
+    sockets: str = "none"
+    hold_group: bool = False
+    own_pids: bool = False
+    scoped_signals: bool = False
+    own_ipc: bool = False
+    truncation: bool = False
+    protected: tuple[int, ...] = ()
+
+
+def policy(terms: Terms, machine: str = MACHINE) -> bytes:
+    """The filter for these terms on `machine`, ready to be installed."""
+    calls: dict[str, list[Clause]] = {name: [Clause(_EPERM)] for name in _REFUSED}
+    calls.update({name: [Clause(FAKE)] for name in _METADATA})
+    new = Argument(0, "has any of", _NAMESPACES)
+    calls["clone"] = calls["unshare"] = [Clause(_EPERM, (new,))]
+    calls["clone3"] = [Clause(_ENOSYS)]  # its flags are in memory; the C library then uses clone
+    calls["ioctl"] = [
+        Clause(action, (Argument(1, "is", number),)) for number, action in _IOCTLS.items()
+    ]
+    calls["personality"] = [
+        Clause(_EPERM, (Argument(0, "is not", 0), Argument(0, "is not", 0xFFFFFFFF)))
+    ]
+    calls["prctl"] = [Clause(FAKE, (Argument(0, "is", 1),))]  # PR_SET_PDEATHSIG stays as it is
+    calls.update(_sockets(terms.sockets))
+    if terms.hold_group:
+        calls["setsid"] = calls["setpgid"] = [Clause(FAKE)]
+    if not terms.own_ipc:
+        calls.update({name: [Clause(_EPERM)] for name in _SYSTEM_V})
+    if not terms.own_pids:
+        calls.update(_others())
+        if not terms.scoped_signals:
+            calls.update(_signals(terms.protected))
+    if not terms.truncation:
+        calls.update(_truncation())
+    return _assembled(calls, machine)
+
+
+def socket_policy(own_network: bool, machine: str = MACHINE) -> bytes:
+    """The second filter of a kernel: no further sockets, but for internet ones where a network
+    namespace leaves nothing to reach with them.
+    """
+    calls = _sockets("internet" if own_network else "none")
+    return _assembled(calls, machine)
+
+
+def _assembled(calls: dict[str, list[Clause]], machine: str) -> bytes:
+    known = numbers(machine)
+    return assemble(
+        machine, NEWEST, {known[name]: rule for name, rule in calls.items() if name in known}
+    )
+
+
+def _sockets(allowed: str) -> dict[str, list[Clause]]:
+    families = {"none": (), "internet": (_INET, _INET6), "kernel": (_UNIX, _INET, _INET6)}[allowed]
+    others = tuple(Argument(0, "is not", family) for family in families)
+    calls = {"socketpair": [Clause(_EACCES, (Argument(0, "is not", _UNIX),))]}
+    if allowed == "internet":
+        # The C library asks the kernel for the machine's addresses before it resolves a name.
+        others = (*others, Argument(0, "is not", _NETLINK))
+        routes = (Argument(0, "is", _NETLINK), Argument(2, "is not", 0))
+        calls["socket"] = [Clause(_EACCES, routes), Clause(_EACCES, others)]
+    else:
+        calls["socket"] = [Clause(_EACCES, others)]
+    if allowed == "none":
+        calls.update({name: [Clause(_EACCES)] for name in ("connect", "bind", "listen")})
+    return calls
+
+
+def _others() -> dict[str, list[Clause]]:
+    """Without a pid namespace: no limits, priorities or processors of other processes."""
+    someone = Argument(0, "is not", 0)
+    calls = {
+        name: [Clause(_EPERM, (someone,))]
+        for name in ("sched_setscheduler", "sched_setparam", "sched_setattr")
+    }
+    # Thread libraries place their own threads, which are "others" here.
+    calls["sched_setaffinity"] = [Clause(FAKE, (someone,))]
+    calls["prlimit64"] = [
+        Clause(_EPERM, (someone, Argument(2, "is not", 0, high=high))) for high in (False, True)
+    ]
+    calls["setpriority"] = calls["ioprio_set"] = [
+        Clause(_EPERM, (Argument(1, "is not", 0),)),
+    ]
+    return calls
+
+
+def _signals(protected: Iterable[int]) -> dict[str, list[Clause]]:
+    """Without any layer that scopes signals: at least not to everyone, nor to these."""
+    targets = (-1, *(sign * pid for pid in protected if pid > 1 for sign in (1, -1)))
+    clauses = [Clause(_EPERM, (Argument(0, "is", target),)) for target in targets]
+    names = ("kill", "tgkill", "rt_sigqueueinfo", "rt_tgsigqueueinfo", "pidfd_open")
+    return {**dict.fromkeys(names, clauses), "tkill": [Clause(_EPERM)]}
+
+
+def _truncation() -> dict[str, list[Clause]]:
+    """Old Landlock does not see a file being cut without being opened for writing."""
+
+    def cutting(index: int) -> list[Clause]:
+        flags = Argument(index, "has any of", _O_TRUNC)
+        return [Clause(_EACCES, (flags, Argument(index, "is", 0, mask=_O_ACCMODE)))]
+
+    return {
+        "truncate": [Clause(_EACCES)],
+        "open": cutting(1),
+        "openat": cutting(2),
+        "openat2": [Clause(_ENOSYS)],
+    }

@@ -1,0 +1,121 @@
+"""What generated code may read: everything, but the places where secrets are kept.
+
+Landlock can only allow, so what is around a place that stays closed is allowed piece by piece.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fnmatch
+import os
+from collections.abc import Iterable, Iterator
+
+from .landlock import LIST, READ
+
+__all__ = ["closed_places", "readable"]
+
+_SOCKETS = ("/run", "/var/run")  # container engines, message buses, ssh agents, pods' tokens
+_OF_ROOT = (  # only root could read them
+    *("/etc/shadow", "/etc/shadow-", "/etc/gshadow", "/etc/gshadow-"),
+    *("/etc/ssh", "/etc/ssl/private", "/etc/sudoers", "/etc/sudoers.d", "/etc/kubernetes"),
+    *("/etc/docker", "/etc/krb5.keytab", "/var/lib/docker", "/var/lib/containerd"),
+    *("/var/lib/kubelet", "/var/lib/cloud", "/var/lib/sss", "/var/spool", "/var/backups"),
+)
+_SPECIAL = ("/proc", "/dev")  # ruled elsewhere
+_FILES_OF_SECRETS = (
+    *(".env", ".env.*", ".envrc", ".netrc", "_netrc", ".git-credentials", ".pgpass", ".pypirc"),
+    *(".npmrc", ".ssh", ".aws", ".gnupg", ".kube", ".docker", ".azure", ".streamlit"),
+)
+
+
+def _homes() -> tuple[set[str], set[str]]:
+    """The homes of this user, and the folders that hold other users' homes."""
+    own = {os.path.expanduser("~")}
+    with contextlib.suppress(ImportError, KeyError):
+        import pwd
+
+        own.add(pwd.getpwuid(os.getuid()).pw_dir)
+    own = {os.path.realpath(home) for home in own if os.path.isdir(home)} - {"/"}
+    around = {"/home", "/root", *(os.path.dirname(home) for home in own)} - {"/"}
+    return own, {folder for folder in around if os.path.isdir(folder)} - own
+
+
+def _inside(path: str, folder: str) -> bool:
+    return path == folder or path.startswith(folder.rstrip("/") + "/")
+
+
+def _children(folder: str) -> list[os.DirEntry[str]]:
+    try:
+        with os.scandir(folder) as entries:
+            # What a link points to is judged where it is.
+            return [entry for entry in entries if not entry.is_symlink()]
+    except OSError:
+        return []
+
+
+def closed_places(folder: str) -> set[str]:
+    """Every path below which nothing is read unless it is named: hidden files of this user's
+    home, other homes, sockets and credentials of the system, and files of secrets in `folder`.
+    """
+    own, around = _homes()
+    closed = {*_SOCKETS, *_SPECIAL, *(_OF_ROOT if os.geteuid() == 0 else ())}
+    for home in own:
+        closed |= {entry.path for entry in _children(home) if entry.name.startswith(".")}
+    for parent in around:
+        closed |= {
+            entry.path
+            for entry in _children(parent)
+            if not any(_inside(home, entry.path) for home in own)
+        }
+        if not any(_inside(home, parent) for home in own):
+            closed.add(parent)
+    closed |= {
+        entry.path
+        for entry in _children(folder)
+        if any(fnmatch.fnmatch(entry.name, pattern) for pattern in _FILES_OF_SECRETS)
+    }
+    return {path for path in closed if os.path.lexists(path)}
+
+
+def readable(needed: Iterable[str], folder: str) -> list[tuple[str, str]]:
+    """Rules for reading.
+
+    Args:
+        needed: paths that are always allowed: the interpreter, what is imported from, what the
+            user named. They are allowed as a whole.
+        folder: the notebook's; allowed but for files of secrets in it.
+    """
+    folder = os.path.realpath(folder)
+    closed = closed_places(folder)
+    rules = [(path, READ) for path in _open("/", closed)]
+    own, _ = _homes()
+    if folder != "/":
+        rules += [(path, READ) for path in _open(folder, closed)]
+        if folder in own or any(_inside(path, folder) for path in closed):
+            rules.append((folder, LIST))
+    exact = {os.path.realpath(path) for path in needed} - own - {"/", ""}
+    rules += [(path, READ) for path in sorted(exact)]
+    whole = {path for path, kind in rules if kind == READ}
+    return [
+        *((path, READ) for path in sorted(whole) if not _covered(path, whole)),
+        *(rule for rule in rules if rule[1] == LIST),
+    ]
+
+
+def _covered(path: str, whole: set[str]) -> bool:
+    while path != "/":
+        path = os.path.dirname(path)
+        if path in whole:
+            return True
+    return False
+
+
+def _open(path: str, closed: set[str]) -> Iterator[str]:
+    """What can be allowed below `path` (itself not closed) without allowing a closed place."""
+    below = {place for place in closed if _inside(place, path) and place != path}
+    if not below:
+        yield path
+        return
+    for entry in _children(path):
+        if entry.path not in below:
+            yield from _open(entry.path, below)
