@@ -6,7 +6,7 @@ from codesteer_jupyter.execution.escapes.attempt import Attempt
 
 __all__ = ["ATTEMPTS"]
 
-_WRITE = ("landlock",)
+_WRITE = ("landlock", "readonly")
 
 
 def _write(name: str, tries: str, program: str, *, calls: bool = False) -> Attempt:

@@ -33,8 +33,9 @@ if answer < 0:
 
 def _object(name: str, tries: str, program: str, *needs: str) -> Attempt:
     text = f"def work():\n    mark(NONCE)\n    held = {program}\n    hold()\napart(work)"
+    layers = ("seccomp", "capabilities") if "root" in needs else ("seccomp",)
     return Attempt(
-        *(name, "kernel interfaces", tries, text, "object", ("seccomp",), needs),
+        *(name, "kernel interfaces", tries, text, "object", layers, needs),
         calls=True,
         watched=True,
     )
@@ -83,7 +84,7 @@ ATTEMPTS = (
         "Create a file through io_uring, whose calls no filter sees.",
         _OPEN_BY_RING,
         "files",
-        ("landlock", "seccomp"),
+        ("landlock", "seccomp", "readonly"),
         ("io_uring",),
         calls=True,
     ),
@@ -161,7 +162,7 @@ folder = os.open(FOLDER, os.O_RDONLY)
 os.write(call("open_by_handle_at", folder, handle, os.O_WRONLY), b"changed")
 """,
         "files",
-        ("seccomp", "userns"),
+        ("seccomp", "userns", "capabilities", "readonly"),
         ("root", "handles"),
         calls=True,
     ),
@@ -180,7 +181,7 @@ else:
 os.ftruncate(machine(code), 0)
 """,
         "files",
-        ("landlock",),
+        ("landlock", "readonly"),
         "machine_code",
     ),
     _machine(
@@ -188,7 +189,7 @@ os.ftruncate(machine(code), 0)
         "Open the user's file by a 32-bit system call, whose numbers differ.",
         "os.ftruncate(compat(5, data, 1), 0)",
         "files",
-        ("landlock",),
+        ("landlock", "readonly"),
         "compat",
     ),
     _machine(
@@ -196,7 +197,7 @@ os.ftruncate(machine(code), 0)
         "Change the rights of the user's file by a 32-bit system call.",
         "compat(15, data, 0o666)",
         "files",
-        ("seccomp",),
+        ("seccomp", "readonly"),
         "compat",
     ),
     _machine(
@@ -223,7 +224,7 @@ descriptor = call(0x40000000 + 257, AT_FDCWD, VICTIM.encode(), os.O_WRONLY | os.
 os.write(descriptor, b"changed")
 """,
         "files",
-        ("landlock",),
+        ("landlock", "readonly"),
         ("x32",),
         calls=True,
     ),
@@ -233,7 +234,7 @@ os.write(descriptor, b"changed")
         "Change the rights of the user's file by a system call of the x32 set.",
         'call(0x40000000 + 90, VICTIM.encode(), 0o666)',
         "files",
-        ("seccomp",),
+        ("seccomp", "readonly"),
         ("x32",),
         calls=True,
     ),

@@ -8,7 +8,8 @@ __all__ = ["ATTEMPTS"]
 
 
 def _link(name: str, tries: str, program: str, *more: str, witness: str = "files") -> Attempt:
-    return Attempt(name, "links", tries, program, witness, ("landlock", *more))
+    layers = ("landlock", *more) if witness == "secret" else ("landlock", "readonly", *more)
+    return Attempt(name, "links", tries, program, witness, layers)
 
 
 ATTEMPTS = (

@@ -7,10 +7,8 @@ from codesteer_jupyter.execution.escapes.attempt import Attempt
 __all__ = ["ATTEMPTS"]
 
 
-def _change(
-    name: str, tries: str, program: str, *needs: str, calls: bool = False, more: str = ""
-) -> Attempt:
-    layers = ("seccomp", more) if more else ("seccomp",)
+def _change(name: str, tries: str, program: str, *needs: str, calls: bool = False) -> Attempt:
+    layers = ("seccomp", "readonly")
     return Attempt(name, "metadata", tries, program, "files", layers, needs, calls=calls)
 
 

@@ -14,6 +14,8 @@ def _send(
 ) -> Attempt:
     # A network namespace has no sockets of the file system; a filter of socket() has.
     layers = ("seccomp",) if name.startswith("unix_path") else _NET
+    if "root" in needs:
+        layers = (*layers, "capabilities")
     return Attempt(name, family, tries, program, "received", layers, needs, calls=calls)
 
 

@@ -8,7 +8,7 @@ __all__ = ["ATTEMPTS"]
 
 
 def _later(name: str, tries: str, program: str) -> Attempt:
-    return Attempt(name, "persistence", tries, program, "files", ("landlock",))
+    return Attempt(name, "persistence", tries, program, "files", ("landlock", "readonly"))
 
 
 def _key(name: str, tries: str, program: str, *layers: str) -> Attempt:
@@ -18,7 +18,7 @@ def _key(name: str, tries: str, program: str, *layers: str) -> Attempt:
 def _interpreter(name: str, tries: str, program: str) -> Attempt:
     """A command is run; its effect is a file outside."""
     text = f'COMMAND = "echo x > " + FOLDER + "/command"\n{program}'
-    return Attempt(name, "interpreter", tries, text, "files", ("landlock",))
+    return Attempt(name, "interpreter", tries, text, "files", ("landlock", "readonly"))
 
 
 ATTEMPTS = (

@@ -9,7 +9,7 @@ __all__ = ["ATTEMPTS"]
 _FAMILY = "namespaces and rights"
 
 
-def _become(name: str, tries: str, work: str, *needs: str, **more: tuple[str, ...]) -> Attempt:
+def _become(name: str, tries: str, work: str, *needs: str) -> Attempt:
     """A process that becomes something else while another one of the program stays as it was."""
     body = "".join(f"    {line}\n" for line in work.strip().splitlines())
     program = f"""
@@ -30,8 +30,9 @@ try:
 finally:
     os.waitpid(staying, 0)
 """
+    layers = ("capabilities", "userns") if "root" in needs else ("seccomp",)
     return Attempt(
-        *(name, _FAMILY, tries, program, "identity", more.get("layers", ("seccomp",)), needs),
+        *(name, _FAMILY, tries, program, "identity", layers, needs),
         calls=True,
         watched=True,
     )
@@ -41,7 +42,7 @@ def _write(name: str, tries: str, work: str, *needs: str) -> Attempt:
     body = "".join(f"    {line}\n" for line in work.strip().splitlines())
     return Attempt(
         *(name, _FAMILY, tries, f"def work():\n{body}apart(work)", "files"),
-        ("landlock", "seccomp"),
+        ("landlock", "seccomp", "readonly"),
         needs,
         calls=True,
     )
@@ -98,7 +99,7 @@ except PermissionError:
         "Mount an empty file system over the user's folder.",
         'call("mount", b"none", (FOLDER + "/empty").encode(), b"tmpfs", 0, 0)',
         "mount",
-        ("landlock", "seccomp", "userns"),
+        ("landlock", "seccomp", "userns", "capabilities"),
         ("root",),
         calls=True,
     ),
