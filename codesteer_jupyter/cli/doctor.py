@@ -36,7 +36,7 @@ def doctor(prove: bool, as_json: bool, executors: Sequence[str]) -> int:
     where --prove found a layer that does not keep what it claims.
     """
     if prove:
-        return _prove(executors or ("auto",), as_json)
+        return _prove(executors, as_json)
     if as_json or executors:
         raise UsageError("--json and --run of doctor belong to --prove; add it.")
     from codesteer_jupyter.diagnosis import TERMINAL, Checks, findings
@@ -52,27 +52,16 @@ def doctor(prove: bool, as_json: bool, executors: Sequence[str]) -> int:
 
 
 def _prove(executors: Sequence[str], as_json: bool) -> int:
-    from codesteer_jupyter.execution.escapes import prove
-    from codesteer_jupyter.execution.escapes.report import document, lines, proven
-    from codesteer_jupyter.execution.resolve import executor
+    from codesteer_jupyter.diagnosis.proof import Proof
     from codesteer_jupyter.journal import dumps
-    from codesteer_jupyter.views.text import output_text, visible
 
-    async def called(name: str) -> str:
-        made = executor(name)
-        await made.close()
-        return made.name
-
-    names = [asyncio.run(called(name)) for name in executors]
-    if "live" in names:
-        raise UsageError("--run live isolates nothing, so there is nothing to prove; use another.")
-    runs = [(name, list(prove(name, shown=output_text))) for name in dict.fromkeys(names)]
+    proof = Proof(executors)
     if as_json:
-        click.echo(dumps(document(runs), indent=2))
+        click.echo(dumps(proof.data(), indent=2))
     else:
-        for line in lines(runs):
-            click.echo(visible(line))
-    return 0 if all(proven(findings) for _, findings in runs) else 1
+        for line in proof.text():
+            click.echo(line)
+    return 0 if proof.holds else 1
 
 
 def _check_model(model: str) -> None:

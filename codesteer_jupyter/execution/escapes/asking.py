@@ -47,7 +47,7 @@ class Asking:
             "write": said,
         }
         module = "codesteer_jupyter.execution.escapes.asker"
-        paths = [environment.get("PYTHONPATH", ""), _PACKAGES, *filter(None, sys.path)]
+        paths = [environment.get("PYTHONPATH", ""), _PACKAGES]
         self._process = subprocess.Popen(
             [sys.executable, "-P", "-m", module, json.dumps(spec)],
             env={**environment, "PYTHONPATH": os.pathsep.join(filter(None, paths))},
@@ -87,13 +87,15 @@ class Asking:
                 return {"failed": "the executor did not come back"}
             part = os.read(self._read, 2**20)
             if not part:
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    self._process.wait(2)
                 return None
             answer += part
         found: dict[str, Any] = json.loads(answer)
         return found
 
-    def start(self) -> dict[str, Any]:
-        """Run one harmless program, so that the executor is warm.
+    def start(self) -> tuple[str, ...]:
+        """Run one harmless program, so that the executor is warm; the layers it had.
 
         Raises:
             ExecutorError: it cannot run anything here.
@@ -109,7 +111,7 @@ class Asking:
                 f"The executor could not run a harmless program ({reason}); choose another by --run."
             )
         self._state = ProcessState(self.pid)
-        return found
+        return tuple(found["isolation"])
 
     def effects(self) -> list[Effect]:
         """What was done to it."""

@@ -82,12 +82,15 @@ class Bait:
             **environment,
             "HOME": str(self._files.home),
             "TMPDIR": str(self._temporary),
-            "PYTHONPATH": str(self._files.library),
+            "PYTHONPATH": os.pathsep.join(
+                filter(None, (str(self._files.library), environment.get("PYTHONPATH")))
+            ),
             "PYTHONDONTWRITEBYTECODE": "1",
             "OPENAI_API_KEY": self.secrets["key"],
         }
         self._asking: Asking | None = None
         self.fresh = True
+        self.isolation: tuple[str, ...] = ()
 
     @property
     def ports(self) -> dict[str, object]:
@@ -101,7 +104,7 @@ class Bait:
                 self._executor, self._environment, self._files.held, self._listeners
             )
             try:
-                self._asking.start()
+                self.isolation = self._asking.start()
             except BaseException:
                 self._asking.close()
                 self._asking = None

@@ -142,8 +142,9 @@ def _finding(attempt: Attempt, executor: str, bait: Bait) -> Finding:
         if bait.fresh:  # it never worked: nothing can be proven
             raise
         return Finding(attempt, "not run", reported=error.message)
-    isolation = tuple(ended.get("isolation") or ())
-    claimed = _claimed(attempt, isolation) if isolation else tuple(attempt.stopped_by)
+    # Where the asking process did not live to say it: as in the harmless run before.
+    isolation = tuple(ended.get("isolation") or bait.isolation)
+    claimed = _claimed(attempt, isolation)
     reported = _reported(ended)
     if effects:
         return Finding(attempt, "succeeded", tuple(effects), reported, "", claimed, isolation)
