@@ -1,9 +1,8 @@
 """Generated code in a kernel of its own (`--run child`): rich outputs, state kept apart.
 
 The process is reused, the state is not: each run starts from the `--with` values and nothing
-else, unless `stateful`. This is not a sandbox: the code has this user's rights to files and the
-network; what it cannot do is touch the notebook's kernel, see its keys in the environment, or
-outlive it.
+else, unless `stateful`. The process is confined by what the system offers (`confinement/`), from
+its start on, and outlives neither its run's limits nor its asker.
 """
 
 from __future__ import annotations
@@ -16,6 +15,7 @@ from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 from codesteer_jupyter.errors import ExecutorError
+from codesteer_jupyter.execution.access import checked
 from codesteer_jupyter.execution.environment import import_paths
 from codesteer_jupyter.execution.folder import PrivateFolder
 from codesteer_jupyter.execution.kernel import ChildKernel
@@ -24,7 +24,7 @@ from codesteer_jupyter.execution.outcome import Outcome, died, limited, reported
 from codesteer_jupyter.execution.supervised import Ending
 from codesteer_jupyter.execution.values import MOST_BYTES, pack
 from codesteer_jupyter.execution.watch import Watch
-from codesteer_jupyter.steering.execution import Fit, Limits, Output
+from codesteer_jupyter.steering.execution import Access, Fit, Limits, Output
 from codesteer_jupyter.steering.trajectory import Execution, Json
 
 __all__ = ["ChildExecutor"]
@@ -46,9 +46,10 @@ class ChildExecutor:
         values: `--with` values; copied now, rebuilt for every run.
         stateful: keep names and modules from one run to the next.
         most_bytes: how much the values may take together.
+        access: what the code may do beyond the default confinement.
 
     Raises:
-        UsageError: a value cannot be copied to another process.
+        UsageError: a value cannot be copied to another process, or a path does not exist.
     """
 
     name = "child"
@@ -59,7 +60,9 @@ class ChildExecutor:
         *,
         stateful: bool = False,
         most_bytes: int = MOST_BYTES,
+        access: Access | None = None,
     ) -> None:
+        self._access = checked(access)
         self._folder = PrivateFolder()
         try:
             self._values = pack(values or {}, self._folder.path / "values", most_bytes)
@@ -100,7 +103,7 @@ class ChildExecutor:
                 return self._kernel
             self._drop()
             self._kernels += 1
-            kernel = ChildKernel(self._folder.path / f"k{self._kernels}")
+            kernel = ChildKernel(self._folder, f"k{self._kernels}", self._access)
             self._kernel = kernel
             try:
                 await kernel.prepare(self._settings)
@@ -138,6 +141,7 @@ class ChildExecutor:
             "variables": dict(variables),
             "memory": memory_bound(limits),
             "file": limits.file,
+            "processes": limits.processes,
         }
         reply: dict[str, Any] | None = None
         for _ in range(2):
@@ -282,7 +286,7 @@ class _Run:
             limit=limit,
             seconds=self._watch.seconds,
             executor=name,
-            isolation=("process", "environment", "rlimits"),
+            isolation=self._kernel.tree.layers,
         )
 
     def _outcome(self) -> Outcome:

@@ -1,6 +1,6 @@
 """The environment of generated code: an allow-list, so that no key reaches it by accident.
 
-Code of the same user can still read other processes' environments; this is hygiene, not a wall.
+Where other processes' environments can be read it is hygiene, not a wall; confinement closes them.
 """
 
 from __future__ import annotations
@@ -10,16 +10,16 @@ import re
 import sys
 from collections.abc import Mapping
 
-__all__ = ["allowed_environment", "import_paths"]
+__all__ = ["allowed_environment", "import_paths", "own_folders"]
 
 _NAMES = frozenset(
     {
-        *("PATH", "HOME", "USER", "LOGNAME", "SHELL", "TERM", "TZ", "LANG", "LANGUAGE"),
-        *("TMPDIR", "TMP", "TEMP", "VIRTUAL_ENV", "CONDA_PREFIX", "CONDA_DEFAULT_ENV"),
+        *("PATH", "USER", "LOGNAME", "SHELL", "TERM", "TZ", "LANG", "LANGUAGE"),
+        *("VIRTUAL_ENV", "CONDA_PREFIX", "CONDA_DEFAULT_ENV"),
         *("PYTHONPATH", "PYTHONHOME", "PYTHONHASHSEED", "PYTHONUTF8", "PYTHONIOENCODING"),
         *("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "CUDA_VISIBLE_DEVICES", "CUDA_HOME"),
         *("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS"),
-        *("SYSTEMROOT", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "MPLCONFIGDIR"),
+        "SYSTEMROOT",
     }
 )
 _SECRET = re.compile(r"KEY|TOKEN|SECRET|PASSW|CREDENTIAL", re.IGNORECASE)
@@ -32,6 +32,17 @@ def allowed_environment(source: Mapping[str, str] | None = None) -> dict[str, st
         name: value
         for name, value in source.items()
         if (name in _NAMES or name.startswith("LC_")) and not _SECRET.search(name)
+    }
+
+
+def own_folders(
+    scratch: str | os.PathLike[str], matplotlib: str | os.PathLike[str]
+) -> dict[str, str]:
+    """The variables that make libraries write where the code may."""
+    return {
+        "HOME": os.fspath(scratch),
+        "TMPDIR": os.fspath(scratch),
+        "MPLCONFIGDIR": os.fspath(matplotlib),
     }
 
 

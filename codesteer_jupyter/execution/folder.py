@@ -10,6 +10,8 @@ import time
 import weakref
 from pathlib import Path
 
+from codesteer_jupyter.execution.fonts import prepared, tidied
+
 __all__ = ["PrivateFolder"]
 
 _PREFIX = "codesteer-run-"
@@ -32,21 +34,36 @@ class PrivateFolder:
         lock = os.open(self.path / "lock", os.O_CREAT | os.O_RDWR, 0o600)
         _locked(lock)
         self._rounds = 0
-        self._scratch: Path | None = None
+        self.writable = self.path / "area"
+        """What confined code may write to: the scratch folder of the round is in here."""
+        self.writable.mkdir(mode=0o700)
+        self.fonts = prepared(self.writable / "matplotlib", self.path / "fonts")
         self._remove = weakref.finalize(self, _end, str(self.path), lock)
 
     def scratch(self) -> Path:
-        """A new empty folder for the next round; the last round's is removed."""
-        if self._scratch is not None:
-            shutil.rmtree(self._scratch, ignore_errors=True)
+        """A new empty folder for the next round; the last round's is removed, and whatever else
+        was left around it.
+        """
+        for entry in list(os.scandir(self.writable)):
+            if entry.path != str(self.fonts):
+                _removed(entry)
+        tidied(self.fonts)
         self._rounds += 1
-        self._scratch = self.path / f"w{self._rounds}"
-        self._scratch.mkdir(mode=0o700)
-        return self._scratch
+        scratch = self.writable / f"w{self._rounds}"
+        scratch.mkdir(mode=0o700)
+        return scratch
 
     def remove(self) -> None:
         """Remove it with everything in it; calling it twice is fine."""
         self._remove()
+
+
+def _removed(entry: os.DirEntry[str]) -> None:
+    with contextlib.suppress(OSError):
+        if entry.is_dir(follow_symlinks=False):
+            shutil.rmtree(entry.path, ignore_errors=True)
+        else:
+            os.unlink(entry.path)
 
 
 def _end(path: str, lock: int) -> None:

@@ -7,7 +7,7 @@ standard library only and nothing of this package.
 from __future__ import annotations
 
 import builtins
-import contextlib
+import importlib.util
 import linecache
 import os
 import pickle
@@ -22,7 +22,6 @@ PROGRAM = "<program>"
 """What tracebacks call the file of the generated code."""
 
 _MOST_TEXT = 8_000
-_SLACK = 2**30  # thread stacks and allocator arenas are reserved, not used
 
 
 def no_input(_prompt: object = "", /) -> NoReturn:
@@ -47,40 +46,27 @@ def load_values(paths: Mapping[str, str]) -> dict[str, Any]:
     return values
 
 
-def apply_limits(memory: int, file: int) -> list[str]:
-    """Soft resource limits, as far as this system has them; returns what is in force.
+def apply_limits(
+    memory: int, file: int, processes: int | None = None, *, for_good: bool
+) -> list[str]:
+    """Resource limits, as far as this system has them; returns what is in force.
 
-    The address space is the present size plus `memory` bytes, so that one absurd allocation is
-    a MemoryError at once; what is really used is watched from outside. Not where a GPU driver is
-    present, because those reserve far more addresses than memory.
+    Data are limited to the present size plus `memory` bytes and some slack, so that one absurd
+    allocation is a MemoryError at once; what is really used is watched from outside. Processes
+    are counted where a user namespace counts those of this run only. `for_good`: they cannot be
+    raised again (a process that runs one program).
     """
-    try:
-        import resource
-    except ImportError:
-        return []
-    done = []
-    for name, value in (
-        ("RLIMIT_FSIZE", file),
-        ("RLIMIT_AS", _address_space() + memory + _SLACK),
-    ):
-        if name == "RLIMIT_AS" and (sys.platform != "linux" or os.path.exists("/dev/nvidiactl")):
-            continue
-        with contextlib.suppress(OSError, ValueError):
-            number = getattr(resource, name)
-            hard = resource.getrlimit(number)[1]
-            if hard not in (-1, resource.RLIM_INFINITY):
-                value = min(value, hard)
-            resource.setrlimit(number, (value, hard))
-            done.append(name)
-    return done
-
-
-def _address_space() -> int:
-    try:
-        with open("/proc/self/statm", "rb") as file:
-            return int(file.read().split()[0]) * os.sysconf("SC_PAGE_SIZE")
-    except (OSError, ValueError):
-        return 0
+    path = os.path.join(os.path.dirname(os.path.abspath(__file__)), "confinement", "rlimits.py")
+    spec = importlib.util.spec_from_file_location("codesteer_rlimits", path)
+    if spec is None or spec.loader is None:
+        raise ImportError(path)
+    rlimits = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(rlimits)
+    bounds = {"file": file, "data": memory}
+    if processes is not None:
+        bounds["processes"] = processes
+    limited: list[str] = rlimits.limit(bounds, hard=for_good)
+    return limited
 
 
 def describe(error: BaseException, ours: Callable[[str], bool]) -> dict[str, Any]:

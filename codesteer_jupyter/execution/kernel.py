@@ -12,12 +12,20 @@ from queue import Empty
 from typing import Any, cast
 
 from codesteer_jupyter.errors import ExecutorError
-from codesteer_jupyter.execution.environment import allowed_environment
+from codesteer_jupyter.execution import confinement
+from codesteer_jupyter.execution.environment import (
+    allowed_environment,
+    import_paths,
+    own_folders,
+)
+from codesteer_jupyter.execution.folder import PrivateFolder
 from codesteer_jupyter.execution.supervised import Supervised
+from codesteer_jupyter.steering.execution import Access
 
 __all__ = ["ChildKernel"]
 
-_KERNEL_SIDE = str(Path(__file__).with_name("kernel_side.py"))
+_HERE = Path(__file__).parent
+_KERNEL_SIDE = str(_HERE / "kernel_side.py")
 _START_SECONDS = 60.0
 _LOAD = """
 import importlib.util as _u, sys as _s, json as _j
@@ -39,11 +47,12 @@ class ChildKernel:
     there, so that neither warnings nor crash messages reach the user's cell.
     """
 
-    def __init__(self, folder: Path) -> None:
-        """Start the process in `folder` (a path short enough for sockets)."""
+    def __init__(self, private: PrivateFolder, name: str, access: Access) -> None:
+        """Start the process in the new folder `name` (in a path short enough for sockets)."""
         from jupyter_client.asynchronous.client import AsyncKernelClient
         from jupyter_client.connect import write_connection_file
 
+        folder = private.path / name
         folder.mkdir(mode=0o700)
         self.folder = folder
         self.log = folder / "log"
@@ -55,9 +64,17 @@ class ChildKernel:
         )
         environment = {
             **allowed_environment(),
+            **own_folders(folder, private.fonts),
             "IPYTHONDIR": str(folder / "ipython"),  # no start-up files of the user's profile
             "MPLBACKEND": "module://matplotlib_inline.backend_inline",
         }
+        self._plan = confinement.plan(
+            access,
+            [private.writable, folder],
+            kernel=True,
+            pid_namespace=True,
+            needed=[_HERE, private.path, *import_paths()],
+        )
         with self.log.open("wb") as log:
             self.tree = Supervised(
                 [
@@ -66,7 +83,8 @@ class ChildKernel:
                 ],
                 env=environment,
                 cwd=folder,
-                folder=folder.parent,
+                folder=private.path,
+                plan=self._plan,
                 stdout=log,
                 stderr=log,
             )
@@ -91,7 +109,12 @@ class ChildKernel:
                 break
             if self.tree.poll() is not None or time.monotonic() > deadline:
                 raise self._failed("A kernel for generated code did not start")
-        code = _LOAD.format(path=_KERNEL_SIDE, settings=json.dumps(settings))
+        confined = {
+            "layers": self.tree.layers,
+            "sockets": confinement.sockets_filter(self._plan, self.tree.layers),
+        }
+        given = json.dumps({**settings, "confined": confined})
+        code = _LOAD.format(path=_KERNEL_SIDE, settings=given)
         reply = await self._silent(code, 20.0)
         if reply is None or reply["status"] != "ok":
             raise self._failed("A kernel for generated code could not be prepared", reply)

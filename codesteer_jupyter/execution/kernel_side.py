@@ -26,12 +26,16 @@ from typing import Any, NoReturn
 REPORT = "application/vnd.codesteer.report+json"
 
 
-def _inside() -> Any:
-    path = os.path.join(os.path.dirname(__file__), "inside.py")
-    spec = importlib.util.spec_from_file_location("codesteer_inside", path)
+def _beside(name: str, file: str) -> Any:
+    """A module or package beside this file, known as `name`."""
+    path = os.path.join(os.path.dirname(__file__), file)
+    within = [os.path.dirname(path)] if os.path.basename(path) == "__init__.py" else None
+    spec = importlib.util.spec_from_file_location(name, path, submodule_search_locations=within)
     if spec is None or spec.loader is None:
         raise ImportError(path)
     module = importlib.util.module_from_spec(spec)
+    if within:
+        sys.modules[name] = module
     spec.loader.exec_module(module)
     return module
 
@@ -86,7 +90,7 @@ class Base:
     def __init__(self, shell: Any, settings: dict[str, Any]) -> None:
         self.shell = shell
         self.token = settings["token"]
-        self.inside = _inside()
+        self.inside = _beside("codesteer_inside", "inside.py")
         self.inside.extend_path(settings["paths"])
         self.values: dict[str, str] = settings["values"]
         self.stateful: bool = settings["stateful"]
@@ -109,6 +113,13 @@ class Base:
         self.rlimits: list[str] = []
         self.tasks: set[Any] = set()
         shell.events.register("post_run_cell", self.report)
+        self.layers: list[str] = settings["confined"]["layers"]
+        if "mountns" not in self.layers:
+            # `!command` wants a terminal, and none of its own is there.
+            shell.system = shell.system_raw
+        if settings["confined"]["sockets"]:
+            confinement = _beside("codesteer_confinement", "confinement/__init__.py")
+            confinement.close_sockets(settings["confined"]["sockets"])
 
     def begin(self, text: str) -> None:
         """Make everything ready for the next run; `text` is its JSON request."""
@@ -118,7 +129,10 @@ class Base:
             self.shell.user_ns.update(self.inside.load_values(self.values))
             self.fresh = False
         self.shell.user_ns.update(request["variables"])
-        self.rlimits = self.inside.apply_limits(request["memory"], request["file"])
+        processes = request["processes"] if "userns" in self.layers else None
+        self.rlimits = self.inside.apply_limits(
+            request["memory"], request["file"], processes, for_good=False
+        )
         self.threads = set(threading.enumerate())
         with contextlib.suppress(RuntimeError):
             self.tasks = set(asyncio.all_tasks())
@@ -129,7 +143,7 @@ class Base:
         old = os.path.dirname(folder)
         os.chdir(folder)
         os.environ.clear()
-        os.environ.update(self.environment, TMPDIR=folder)
+        os.environ.update(self.environment, TMPDIR=folder, HOME=folder)
         tempfile.tempdir = None
         sys.stdin, sys.stdout, sys.stderr = self.streams
         sys.path[:], sys.argv[:] = self.path, self.argv

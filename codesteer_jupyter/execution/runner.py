@@ -58,7 +58,8 @@ def main(request_path: str) -> int:
         return 1
     module.__dict__.update(request["variables"])
     inside.forbid_input()
-    _report(descriptor, {"rlimits": inside.apply_limits(request["memory"], request["file"])})
+    limits = inside.apply_limits(request["memory"], request["file"], for_good=True)
+    _report(descriptor, {"rlimits": limits})
     facts: dict[str, Any] = {"error": None}
     try:
         _run(program, module.__dict__)

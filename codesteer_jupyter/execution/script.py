@@ -1,8 +1,7 @@
 """Generated code as a plain script in a process of its own (`--run subprocess`).
 
-Each run is a new interpreter in a fresh scratch folder, with an allow-listed environment and
-limits over the whole process tree. It is not a sandbox: the code has this user's rights to files
-and the network.
+Each run is a new interpreter in a fresh scratch folder, with an allow-listed environment, limits
+over the whole process tree, and confined by what the system offers (`confinement/`).
 """
 
 from __future__ import annotations
@@ -18,14 +17,20 @@ from pathlib import Path
 from typing import Any
 
 from codesteer_jupyter.errors import ExecutorError
-from codesteer_jupyter.execution.environment import allowed_environment, import_paths
+from codesteer_jupyter.execution import confinement
+from codesteer_jupyter.execution.access import checked
+from codesteer_jupyter.execution.environment import (
+    allowed_environment,
+    import_paths,
+    own_folders,
+)
 from codesteer_jupyter.execution.folder import PrivateFolder
 from codesteer_jupyter.execution.limits import OutputCap, memory_bound
 from codesteer_jupyter.execution.outcome import died, limited, reported
 from codesteer_jupyter.execution.supervised import Ending, Supervised
 from codesteer_jupyter.execution.values import MOST_BYTES, pack
 from codesteer_jupyter.execution.watch import Watch
-from codesteer_jupyter.steering.execution import Fit, Limits, Output
+from codesteer_jupyter.steering.execution import Access, Fit, Limits, Output
 from codesteer_jupyter.steering.trajectory import Execution
 
 __all__ = ["SubprocessExecutor"]
@@ -42,16 +47,22 @@ class SubprocessExecutor:
     Args:
         values: `--with` values; copied now, rebuilt for every run.
         most_bytes: how much they may take together.
+        access: what the code may do beyond the default confinement.
 
     Raises:
-        UsageError: a value cannot be copied to another process.
+        UsageError: a value cannot be copied to another process, or a path does not exist.
     """
 
     name = "subprocess"
 
     def __init__(
-        self, values: Mapping[str, object] | None = None, *, most_bytes: int = MOST_BYTES
+        self,
+        values: Mapping[str, object] | None = None,
+        *,
+        most_bytes: int = MOST_BYTES,
+        access: Access | None = None,
     ) -> None:
+        self._access = checked(access)
         self._folder = PrivateFolder()
         try:
             self._values = pack(values or {}, self._folder.path / "values", most_bytes)
@@ -84,7 +95,7 @@ class SubprocessExecutor:
                 "values": self._values,
                 "variables": dict(variables or {}),
             }
-            inner = _Run(limits)
+            inner = _Run(limits, self._access)
             try:
                 self._tree = inner.start(request, self._folder)
                 async for item in inner.outputs():
@@ -134,8 +145,8 @@ class _Pipe:
 class _Run:
     """One program: its pipes, what it wrote, how it ended."""
 
-    def __init__(self, limits: Limits) -> None:
-        self._limits = limits
+    def __init__(self, limits: Limits, access: Access) -> None:
+        self._limits, self._access = limits, access
         self._memory = memory_bound(limits)
         self._pipes = {name: _Pipe() for name in ("stdout", "stderr", "report")}
         self._written: dict[str, list[str]] = {"stdout": [], "stderr": []}
@@ -160,8 +171,21 @@ class _Run:
         request_path.write_text(json.dumps(asked), encoding="utf-8")
         self._tree = Supervised(
             [sys.executable, "-I", "-X", "utf8", str(_HERE / "runner.py"), str(request_path)],
-            env={**allowed_environment(), "TMPDIR": str(scratch), "MPLBACKEND": "agg"},
+            env={
+                **allowed_environment(),
+                **own_folders(scratch, folder.fonts),
+                "MPLBACKEND": "agg",
+            },
             cwd=scratch,
+            plan=confinement.plan(
+                self._access,
+                folder.writable,
+                memory=self._memory,
+                file=self._limits.file,
+                processes=self._limits.processes,
+                pid_namespace=True,
+                needed=[_HERE, folder.path, *request["paths"]],
+            ),
             folder=folder.path,
             stdout=self._pipes["stdout"].write,
             stderr=self._pipes["stderr"].write,
@@ -250,7 +274,9 @@ class _Run:
             limit=limit,
             seconds=self._watch.seconds,
             executor=name,
-            isolation=("process", "environment", *(("rlimits",) if rlimits else ())),
+            isolation=tuple(
+                confinement.ordered((*self._tree.layers, *(("rlimits",) if rlimits else ())))
+            ),
         )
 
     def _facts(self) -> dict[str, Any] | None:

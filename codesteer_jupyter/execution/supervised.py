@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import marshal
 import os
 import signal
 import socket
@@ -14,11 +15,12 @@ import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import psutil
 
 from codesteer_jupyter.errors import ExecutorError
+from codesteer_jupyter.execution.confinement import ordered
 
 __all__ = ["Ending", "Supervised", "Usage"]
 
@@ -68,11 +70,15 @@ class Supervised:
         stdout: int | IO[bytes] = subprocess.DEVNULL,
         stderr: int | IO[bytes] = subprocess.DEVNULL,
         pass_fds: Iterable[int] = (),
+        plan: Mapping[str, Any] | None = None,
     ) -> None:
-        """Start it. `folder` is removed if this process goes away without ending the tree."""
+        """Start it, confined by `plan` (`confinement.plan`) where there is one. `folder` is
+        removed if this process goes away without ending the tree.
+        """
         self._mark = uuid.uuid4().hex
         self._ending: Ending | None = None
-        self._command: int | None = None
+        self._ours: tuple[int, ...] = ()
+        self._layers: tuple[str, ...] = ()
         self._lines = b""
         self._killed = False
         ours, theirs = socket.socketpair()
@@ -98,6 +104,9 @@ class Supervised:
             ) from error
         finally:
             theirs.close()
+        packed = b"" if plan is None else marshal.dumps(dict(plan))
+        with contextlib.suppress(OSError):  # gone already: `poll` will see it
+            ours.sendall(len(packed).to_bytes(8, "big") + packed)
         ours.setblocking(False)
         self._control = ours
 
@@ -116,15 +125,24 @@ class Supervised:
         except OSError:
             closed = True
         for line in self._lines.decode().splitlines():
-            word, *numbers = line.split()
-            if word == "started":
-                self._command = int(numbers[0])
+            word, *rest = line.split()
+            if word == "layers":
+                self._layers = tuple(rest[0].split(",")) if rest else ()
+            elif word == "started":
+                self._ours = tuple(map(int, rest))
             elif word == "ended":
-                self._ending = Ending(int(numbers[0]), int(numbers[1]))
+                self._ending = Ending(int(rest[0]), int(rest[1]))
         if closed and self._ending is None:
             # The supervisor was killed; what it guarded may still run.
             self._ending = Ending(signal=signal.SIGKILL)
         return self._ending
+
+    @property
+    def layers(self) -> tuple[str, ...]:
+        """What the command runs behind, as far as it has said so (it has when it runs)."""
+        self.poll()
+        always = ("process", "environment", "session", "supervisor")
+        return tuple(ordered((*always, *self._layers)))
 
     def interrupt(self) -> None:
         """Send SIGINT to the command and its group, as a terminal does."""
@@ -139,14 +157,18 @@ class Supervised:
             with contextlib.suppress(psutil.Error):
                 if process.status() == psutil.STATUS_ZOMBIE:
                     continue
+                if process.pid in self._ours[1:]:
+                    continue  # the first process of its namespace, which is no part of it
                 memory += process.memory_info().rss
-                count += process.pid != self._command
+                count += process.pid not in self._ours
         return Usage(memory, count)
 
     def exact_memory(self) -> int:
         """Bytes with pages shared between processes counted once, where the system says so."""
         total = 0
         for process in self._tree():
+            if process.pid in self._ours[1:]:
+                continue
             with contextlib.suppress(psutil.Error):
                 full = process.memory_full_info()
                 total += getattr(full, "pss", 0) or full.rss
@@ -154,9 +176,9 @@ class Supervised:
 
     def sweep(self) -> int:
         """Kill what the command started and left behind; returns how many there were."""
-        if self.poll() is not None or self._command is None:
+        if self.poll() is not None or not self._ours:
             return 0
-        left = [process for process in self._tree() if process.pid != self._command]
+        left = [process for process in self._tree() if process.pid not in self._ours]
         for process in left:
             with contextlib.suppress(psutil.Error):
                 process.kill()

@@ -2,27 +2,34 @@
 
 Run as a script (`python -I -S supervisor.py FD FOLDER -- command…`), standard library only. It
 
-* adopts every orphan below it (Linux: child subreaper), so that a process that was started with
-  `setsid` or a double fork is still found;
+* reads from the socket `FD` the plan of a confinement (`confinement/`), or that there is none;
+* where the plan has a pid namespace, starts the command below a first process in there, with
+  which the kernel ends all others; elsewhere it adopts every orphan below it (Linux: child
+  subreaper), so that a process that was started with `setsid` or a double fork is still found;
 * ends everything below it when the command ends, when the process that asked for it goes away
-  (the other end of the socket `FD` closes, also by `kill -9`), or when anything is written to it;
+  (the other end of `FD` closes, also by `kill -9`), or when anything is written to it;
 * then removes `FOLDER`, if the asking process is gone and cannot do it itself.
 
-Over the socket it writes `started PID` and, at the end, `ended SIGNAL CODE`.
+Over the socket it writes `layers NAME,…` and `started PID [FIRST PROCESS]`, and at the end
+`ended SIGNAL CODE`.
 """
 
 from __future__ import annotations
 
 import contextlib
+import marshal
 import os
 import select
-import shutil
 import signal
 import socket
 import sys
 import time
 
-_PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36
+TYPE_CHECKING = False  # as in `typing`, whose import costs milliseconds
+if TYPE_CHECKING:
+    from typing import Any
+
+_PR_SET_PDEATHSIG, _PR_SET_DUMPABLE, _PR_SET_CHILD_SUBREAPER = 1, 4, 36
 
 
 def _prctl(option: int, value: int) -> None:
@@ -34,11 +41,31 @@ def _prctl(option: int, value: int) -> None:
         ctypes.CDLL(None, use_errno=True).prctl(option, value, 0, 0, 0)
 
 
-def _children() -> list[int]:
-    """Direct children, zombies included. Linux reads `/proc`; elsewhere only the command's own
-    process group can be reached (see `_end_all`).
+def _confinement() -> Any:
+    """The package beside this file, found by its path and nothing else with it."""
+    sys.path.append(os.path.dirname(os.path.abspath(__file__)))
+    import confinement  # type: ignore[import-not-found]  # by that path
+
+    sys.path.pop()
+    return confinement
+
+
+def _received(control: socket.socket) -> dict[str, Any] | None:
+    """The plan: its length in eight bytes, then itself; None where there is none."""
+    data = b""
+    while len(data) < 8 or len(data) < 8 + int.from_bytes(data[:8], "big"):
+        more = control.recv(2**16)
+        if not more:
+            return None
+        data += more
+    return marshal.loads(data[8:]) if len(data) > 8 else None  # noqa: S302 - from our parent
+
+
+def _children(of: int) -> list[int]:
+    """Direct children of a process, zombies included. Linux reads `/proc`; elsewhere only the
+    command's own process group can be reached (see `_end_all`).
     """
-    me, found = str(os.getpid()), []
+    found = []
     try:
         names = [name for name in os.listdir("/proc") if name.isdigit()]
     except OSError:
@@ -47,9 +74,19 @@ def _children() -> list[int]:
         with contextlib.suppress(OSError, IndexError):
             with open(f"/proc/{name}/stat", "rb") as file:
                 fields = file.read().rpartition(b")")[2].split()
-            if fields[1].decode() == me:
+            if int(fields[1]) == of:
                 found.append(int(name))
     return found
+
+
+def _outside(first: int, inner: int) -> int:
+    """The number, here, of the process below `first` that has the number `inner` in there."""
+    for pid in _children(first):
+        with contextlib.suppress(OSError), open(f"/proc/{pid}/status", "rb") as file:
+            for line in file:
+                if line.startswith(b"NSpid:") and int(line.split()[-1]) == inner:
+                    return pid
+    return 0
 
 
 def _reap(command: int) -> int | None:
@@ -70,10 +107,11 @@ def _end_all(command: int) -> int | None:
     """Kill until nothing is left: killing a child hands its children to this process."""
     status = None
     deadline = time.monotonic() + 3.0
+    me = os.getpid()
     while time.monotonic() < deadline:
         ended = _reap(command)
         status = ended if ended is not None else status
-        for pid in _children() or ([command] if status is None else []):
+        for pid in _children(me) or ([command] if status is None else []):
             with contextlib.suppress(OSError):
                 os.kill(pid, signal.SIGKILL)
         try:
@@ -84,49 +122,163 @@ def _end_all(command: int) -> int | None:
     return status
 
 
-def _exec(command: list[str], parent: int) -> None:
-    """In the forked child: die with the supervisor, leave no core file, become the command."""
+def _woken() -> int:
+    """A descriptor that can be read when a signal came. Interrupts are sent to the whole group;
+    they are meant for the command.
+    """
+    woken, wake = os.pipe()
+    os.set_blocking(wake, False)
+    os.set_blocking(woken, False)
+    signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGCHLD):
+        signal.signal(number, lambda *_: None)
+    return woken
+
+
+def _start(command: list[str], plan: dict[str, Any] | None, held: list[str]) -> tuple[int, str]:
+    """Fork the command, confined; its number and the layers in force, once it runs. `held` are
+    the namespaces it is born in.
+    """
+    parent = os.getpid()
+    read, write = os.pipe()
+    child = os.fork()
+    if child == 0:
+        _exec(command, plan, held, parent, write)
+    os.close(write)
+    told = b""
+    while data := os.read(read, 4096):  # ends with `exec`
+        told += data
+    os.close(read)
+    return child, told.decode()
+
+
+def _exec(
+    command: list[str], plan: dict[str, Any] | None, held: list[str], parent: int, report: int
+) -> None:
+    """In the forked child: die with the parent, be confined, become the command."""
     try:
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGCHLD):
             signal.signal(number, signal.SIG_DFL)
         _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
         if os.getppid() != parent:
             os._exit(1)
-        import resource
+        if parent == 1:
+            os.environ.pop("JPY_PARENT_PID", None)
+        else:
+            # ipykernel ends when this process is no longer its parent.
+            os.environ["JPY_PARENT_PID"] = str(parent)
+        layers: list[str] = []
+        if plan is not None:
+            confinement = _confinement()
+            if parent != 1:
+                held = confinement.separate(plan, held or confinement.begin(plan))
+            layers = confinement.restrict(plan, held, before_exec=True)
+        else:
+            import resource
 
-        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-        # ipykernel ends when this process is no longer its parent.
-        os.environ["JPY_PARENT_PID"] = str(parent)
+            resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        os.write(report, ",".join(layers).encode())
         os.execvp(command[0], command)  # noqa: S606 - no shell is wanted
     finally:
         os._exit(127)
 
 
+def _first_process(command: list[str], plan: dict[str, Any], held: list[str], report: int) -> None:
+    """First process of a pid namespace: collects orphans, and ends, with everything in the
+    namespace, when the command ends or the supervisor goes away.
+    """
+    try:
+        _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        woken = _woken()
+        confinement = _confinement()
+        held = confinement.separate(plan, held)
+        child, layers = _start(command, plan, held)
+        confinement.drop_privileges()
+        _prctl(_PR_SET_DUMPABLE, 0)
+        os.write(report, f"{child} {layers}\n".encode())
+        status = None
+        while status is None:
+            # The other end is the supervisor's: it closes when that is gone.
+            ready, _, _ = select.select([report, woken], [], [])
+            if report in ready:
+                os._exit(1)
+            with contextlib.suppress(BlockingIOError):
+                os.read(woken, 4096)
+            status = _reap(child)
+        os.write(report, f"ended {status}\n".encode())
+    finally:
+        os._exit(0)
+
+
+class _Command:
+    """The command as the supervisor sees it: its process below this one, and how it ended."""
+
+    def __init__(
+        self, command: list[str], plan: dict[str, Any] | None, control: socket.socket
+    ) -> None:
+        confined = plan is not None and "pidns" in plan["layers"]
+        held = _confinement().begin(plan) if confined else []
+        self.first = self.inside = 0
+        self.told: socket.socket | None = None
+        self._lines = b""
+        if "pidns" not in held:
+            self.below, layers = _start(command, plan, held)
+            self.inside = self.below
+            self.started = f"layers {layers}\nstarted {self.inside}\n"
+            return
+        ours, theirs = socket.socketpair()
+        self.below = os.fork()
+        if self.below == 0:
+            ours.close()
+            control.close()
+            _first_process(command, plan or {}, held, theirs.detach())
+        theirs.close()
+        self.told = ours
+        self.first = self.below
+        inner, _, layers = self._line().partition(" ")
+        self.inside = _outside(self.first, int(inner)) if inner else 0
+        self.started = f"layers {layers}\nstarted {self.inside} {self.first}\n"
+
+    def _line(self) -> str:
+        """The next line of the first process, empty where it is gone."""
+        while self.told is not None and b"\n" not in self._lines:
+            try:
+                data = self.told.recv(4096)
+            except OSError:
+                data = b""
+            if not data:
+                return ""
+            self._lines += data
+        line, _, self._lines = self._lines.partition(b"\n")
+        return line.decode()
+
+    def status(self) -> int | None:
+        """The wait status of the command, once what is below this process has ended."""
+        below = _reap(self.below)
+        if below is None or self.told is None:
+            return below
+        word, _, status = self._line().partition(" ")
+        return int(status) if word == "ended" else below
+
+
 def main(arguments: list[str]) -> int:
     control = socket.socket(fileno=int(arguments[0]))
     control.set_inheritable(False)
-    folder, command = arguments[1], arguments[3:]
+    folder, words = arguments[1], arguments[3:]
+    plan = _received(control)
     _prctl(_PR_SET_CHILD_SUBREAPER, 1)
-    woken, wake = os.pipe()
-    os.set_blocking(wake, False)
-    os.set_blocking(woken, False)
-    signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
-    # Interrupts are sent to the whole group; they are meant for the command.
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGCHLD):
-        signal.signal(number, lambda *_: None)
-    parent = os.getpid()
-    child = os.fork()
-    if child == 0:
-        _exec(command, parent)
+    woken = _woken()
+    command = _Command(words, plan, control)
     with contextlib.suppress(OSError):  # gone already: seen below
-        control.sendall(f"started {child}\n".encode())
-    status, told, orphaned = None, False, False
+        control.sendall(command.started.encode())
+    told, orphaned = False, False
+    status = command.status()
     while status is None and not told and not orphaned:
         ready, _, _ = select.select([control.fileno(), woken], [], [])
         if woken in ready:
             with contextlib.suppress(BlockingIOError):
                 os.read(woken, 4096)
-            status = _reap(child)
+            status = command.status()
         if control.fileno() in ready:
             try:
                 told = bool(control.recv(64))
@@ -134,7 +286,7 @@ def main(arguments: list[str]) -> int:
             except OSError:
                 orphaned = True
     status = status if status is not None else 0
-    _end_all(child)
+    _end_all(command.below)
     try:
         ended = os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0
         code = os.WEXITSTATUS(status) if os.WIFEXITED(status) else 0
@@ -142,6 +294,8 @@ def main(arguments: list[str]) -> int:
     except OSError:
         orphaned = not told
     if orphaned and folder:
+        import shutil
+
         shutil.rmtree(folder, ignore_errors=True)
     return 0
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import psutil
 
+from codesteer_jupyter.execution.confinement import LAYERS, probe
 from codesteer_jupyter.steering.execution import Executor, Limits, Output
 from codesteer_jupyter.steering.trajectory import Execution
 
@@ -33,6 +34,13 @@ async def run(
     for name, text in (("stdout", result.stdout), ("stderr", result.stderr)):
         assert "".join(item.text for item in streamed if item.name == name) == text
     return result
+
+
+def expected_isolation(*without: str) -> tuple[str, ...]:
+    """What a supervised run must record on this machine: everything that can be had here."""
+    found = probe()
+    lacking = {name for name, reason in found.items() if reason} | {*without, "process_group"}
+    return tuple(name for name in LAYERS if name not in lacking)
 
 
 def gone(pid: int, seconds: float = 5.0) -> bool:

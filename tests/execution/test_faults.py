@@ -19,21 +19,39 @@ from codesteer_jupyter.steering.execution import Executor, Limits
 from codesteer_jupyter.steering.trajectory import Execution
 from tests.execution.running import LIMITS, gone, run
 
+# Their numbers are not those that this process sees, where they are in a pid namespace.
 LEFT_BEHIND = """
 import subprocess, sys
-p = subprocess.Popen(['sleep', '300'], start_new_session=True)
+p = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(300) # codesteer-left'],
+                     start_new_session=True)
 q = subprocess.Popen([sys.executable, '-c', '''
 import os, sys, time
 if os.fork() == 0:
     os.setsid()
     if os.fork() == 0:
         print(os.getpid(), flush=True)
-        time.sleep(300)
+        time.sleep(300) # codesteer-left
 os._exit(0)
 '''], stdout=subprocess.PIPE, text=True)
 print(q.stdout.readline().strip())
 print(p.pid, flush=True)
 """
+
+
+def left_behind() -> list[psutil.Process]:
+    """The processes of LEFT_BEHIND that are there, of any run."""
+    found = []
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):
+            if process.status() != psutil.STATUS_ZOMBIE and any(
+                "codesteer-left" in word for word in process.cmdline()[2:3]
+            ):
+                found.append(process)
+    return found
+
+
+def nothing_is_left() -> bool:
+    return all(gone(process.pid) for process in left_behind())
 
 
 # One executor for all tests of a kind: each test also shows that the one before did no harm.
@@ -160,8 +178,8 @@ async def test_memory_hog_is_stopped(executor: Executor) -> None:
 
 
 async def test_one_absurd_allocation_is_the_memory_limit(executor: Executor) -> None:
-    if not os.path.exists("/proc/self/statm") or os.path.exists("/dev/nvidiactl"):
-        pytest.skip("the address space is limited on Linux without a GPU driver only")
+    if not os.path.exists("/proc/self/statm"):
+        pytest.skip("the size of a process's data is limited on Linux only")
     result = await run(executor, "a = bytearray(10**13)")
     assert result.limit is not None
     assert (result.status, result.limit.name) == ("limit", "memory")
@@ -224,23 +242,27 @@ async def test_input_fails_with_the_reason(executor: Executor) -> None:
 async def test_processes_left_behind_end_with_the_round(executor: Executor) -> None:
     result = await run(executor, LEFT_BEHIND)
     assert result.status == "ok", result
-    pids = [int(line) for line in result.stdout.split()]
-    assert len(pids) == 2
-    assert all(gone(pid) for pid in pids)
+    assert len(result.stdout.split()) == 2
+    assert nothing_is_left()
     await still_works(executor)
 
 
 async def test_grandchildren_end_when_the_time_is_up(executor: Executor) -> None:
     result = await run(executor, LEFT_BEHIND + "\nwhile True: pass", Limits(wall=1.5))
     assert result.status == "timeout"
-    assert all(gone(int(pid)) for pid in result.stdout.split())
+    assert len(result.stdout.split()) == 2
+    assert nothing_is_left()
 
 
 async def test_a_program_that_kills_its_supervisor_leaves_nothing(executor: Executor) -> None:
     code = LEFT_BEHIND + "\nimport os, signal, time\nos.kill(os.getppid(), 9)\ntime.sleep(60)"
     result = await run(executor, code, Limits(wall=5.0))
-    assert result.status == "killed"
-    assert all(gone(int(pid)) for pid in result.stdout.split())
+    if {"landlock", "pidns"} & {*result.isolation}:
+        assert result.error is not None
+        assert result.error.name == "PermissionError"
+    else:
+        assert result.status == "killed"
+    assert nothing_is_left()
     await still_works(executor)
 
 

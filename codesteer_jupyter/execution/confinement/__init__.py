@@ -8,7 +8,17 @@ its path.
 
 from __future__ import annotations
 
-from .applying import apply, begin, close_sockets, prepare, release, restrict, separate
+from .applying import (
+    apply,
+    begin,
+    close_sockets,
+    drop_privileges,
+    prepare,
+    release,
+    restrict,
+    separate,
+    sockets_filter,
+)
 from .layers import LAYERS, ordered
 
 TYPE_CHECKING = False  # as in `typing`, whose import costs milliseconds
@@ -24,6 +34,7 @@ __all__ = [
     "apply",
     "begin",
     "close_sockets",
+    "drop_privileges",
     "ordered",
     "plan",
     "prepare",
@@ -31,6 +42,7 @@ __all__ = [
     "release",
     "restrict",
     "separate",
+    "sockets_filter",
     "try_all",
 ]
 

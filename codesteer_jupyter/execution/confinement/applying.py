@@ -13,7 +13,16 @@ TYPE_CHECKING = False  # as in `typing`, whose import costs milliseconds
 if TYPE_CHECKING:
     from typing import Any
 
-__all__ = ["apply", "begin", "close_sockets", "prepare", "release", "restrict", "separate"]
+__all__ = [
+    "apply",
+    "begin",
+    "close_sockets",
+    "drop_privileges",
+    "prepare",
+    "release",
+    "restrict",
+    "separate",
+]
 
 
 def prepare(plan: dict[str, Any] | None = None) -> None:
@@ -58,6 +67,12 @@ def separate(
 ) -> list[str]:
     """Second part: the other namespaces. In a pid namespace this is done by its first process."""
     return namespaces.separate(plan, list(held), {} if failed is None else failed)
+
+
+def drop_privileges() -> None:
+    """For the first process of a pid namespace, when its work of setting up is done."""
+    with contextlib.suppress(OSError):
+        privileges.drop()
 
 
 def restrict(
@@ -116,16 +131,21 @@ def _files(plan: Mapping[str, Any], held: Sequence[str]) -> None:
     os.close(ruleset)
 
 
-def close_sockets(plan: Mapping[str, Any], layers: Sequence[str]) -> bool:
-    """For a kernel that has bound its sockets: from now on none of its threads makes another
-    one that reaches anything. False where that could not be had.
+def sockets_filter(plan: Mapping[str, Any], layers: Sequence[str]) -> str:
+    """For a kernel that has bound its sockets: the filter, in hexadecimal, after which none of
+    its threads makes another one that reaches anything. Empty where there is no seccomp.
     """
-    if not plan["sockets"]:
-        return False
-    with contextlib.suppress(OSError):
-        seccomp.install(bytes.fromhex(_filter(plan, "sockets", layers)), every_thread=True)
-        return True
-    return False
+    return _filter(plan, "sockets", layers) if plan["sockets"] and "seccomp" in layers else ""
+
+
+def close_sockets(code: str) -> None:
+    """Put that filter in force, inside the kernel, for all its threads.
+
+    Raises:
+        OSError: it could not be had.
+    """
+    if code:
+        seccomp.install(bytes.fromhex(code), every_thread=True)
 
 
 def _filter(plan: Mapping[str, Any], name: str, held: Sequence[str]) -> str:

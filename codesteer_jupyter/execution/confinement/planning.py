@@ -147,8 +147,7 @@ def _bounds(
     if file is not None:
         bounds["file"] = file
     if processes is not None:
-        # Threads are counted, too: libraries start one per processor in each process.
-        bounds["processes"] = 256 + 4 * processes + 16 * (os.cpu_count() or 1)
+        bounds["processes"] = processes
     if addresses is not None:
         bounds["addresses"] = addresses
     return bounds

@@ -126,7 +126,7 @@ def _sockets(allowed: str) -> dict[str, list[Clause]]:
     families = {"none": (), "internet": (_INET, _INET6), "kernel": (_UNIX, _INET, _INET6)}[allowed]
     others = tuple(Argument(0, "is not", family) for family in families)
     calls = {"socketpair": [Clause(_EACCES, (Argument(0, "is not", _UNIX),))]}
-    if allowed == "internet":
+    if families:
         # The C library asks the kernel for the machine's addresses before it resolves a name.
         others = (*others, Argument(0, "is not", _NETLINK))
         routes = (Argument(0, "is", _NETLINK), Argument(2, "is not", 0))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Mapping
 
 __all__ = ["SLACK", "data_size", "limit"]
@@ -36,7 +37,8 @@ def limit(bounds: Mapping[str, int], *, hard: bool = True) -> list[str]:
 
     Args:
         bounds: by name: `data` (bytes more than now, with slack on top), `file` (bytes of a
-            file), `core` (bytes), `open` (files), `processes` (threads count, too), `addresses`
+            file), `core` (bytes), `open` (files), `processes` (as many, each
+            with its threads, which the system counts too), `addresses`
             (bytes of address space more than now).
         hard: so that the process cannot raise them again.
     """
@@ -48,9 +50,12 @@ def limit(bounds: Mapping[str, int], *, hard: bool = True) -> list[str]:
     done = []
     for name, value in bounds.items():
         kind = getattr(resource, _KINDS[name], None)
-        if kind is None:
+        if kind is None or (name in now and sys.platform != "linux"):
             continue
         wanted = value + now[name]() + SLACK if name in now else value
+        if name == "processes":
+            # Libraries start a thread per processor in each process.
+            wanted = 256 + 4 * value + 16 * (os.cpu_count() or 1)
         soft_now, hard_now = resource.getrlimit(kind)
         if hard_now != resource.RLIM_INFINITY:
             wanted = min(wanted, hard_now)

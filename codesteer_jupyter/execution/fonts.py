@@ -1,0 +1,55 @@
+"""matplotlib's folder for generated code: its own, but with the list of fonts of the user's.
+
+Making that list takes seconds; without it every first plot of a process would wait.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import glob
+import os
+import shutil
+from pathlib import Path
+
+__all__ = ["prepared", "tidied"]
+
+_LIST = "fontlist-v*.json"
+
+
+def prepared(folder: Path, kept: Path) -> Path:
+    """Make `folder`, with links to copies of the user's font lists, which are put into `kept`."""
+    folder.mkdir(mode=0o700)
+    kept.mkdir(mode=0o700)
+    for place in _places():
+        for path in glob.glob(os.path.join(glob.escape(place), _LIST)):
+            copy = kept / os.path.basename(path)
+            if not copy.exists():
+                with contextlib.suppress(OSError):
+                    shutil.copyfile(path, copy)
+                    (folder / copy.name).symlink_to(copy)
+    return folder
+
+
+def tidied(folder: Path) -> None:
+    """Take out everything but font lists, which are expensive: settings and styles that code
+    left there must not reach the next round.
+    """
+    with contextlib.suppress(OSError):
+        os.makedirs(folder, mode=0o700, exist_ok=True)
+        for entry in list(os.scandir(folder)):
+            if not Path(entry.name).match(_LIST):
+                if entry.is_dir(follow_symlinks=False):
+                    shutil.rmtree(entry.path, ignore_errors=True)
+                else:
+                    os.unlink(entry.path)
+
+
+def _places() -> list[str]:
+    home = os.path.expanduser("~")
+    cache = os.environ.get("XDG_CACHE_HOME") or os.path.join(home, ".cache")
+    named = os.environ.get("MPLCONFIGDIR")
+    return [
+        *([named] if named else []),
+        os.path.join(cache, "matplotlib"),
+        os.path.join(home, ".matplotlib"),
+    ]
