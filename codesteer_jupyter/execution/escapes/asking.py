@@ -23,6 +23,11 @@ from codesteer_jupyter.execution.escapes.listeners import Listeners
 __all__ = ["Asking"]
 
 _PACKAGES = str(Path(__file__).parents[3])
+# A pid namespace gives the same number to one process after the other, but not the same start.
+_HARMLESS = """
+import os
+print(os.getpid(), open("/proc/self/stat").read().rpartition(")")[2].split()[19])
+"""
 _SECONDS = 25.0  # beyond the run's own limit; a child kernel may have to be started
 
 
@@ -94,14 +99,16 @@ class Asking:
         found: dict[str, Any] = json.loads(answer)
         return found
 
-    def start(self) -> tuple[str, ...]:
-        """Run one harmless program, so that the executor is warm; the layers it had.
+    def start(self) -> tuple[tuple[str, ...], bool]:
+        """Run a harmless program twice, so that the executor is warm: the layers it had, and
+        whether both ran in one process.
 
         Raises:
             ExecutorError: it cannot run anything here.
         """
-        found = self.run("print(6 * 7)", {"wall": 10.0}, {})
-        if found is None or found.get("stdout") != "42\n":
+        runs = [self.run(_HARMLESS, {"wall": 10.0}, {}) for _ in range(2)]
+        found = runs[0]
+        if found is None or runs[1] is None or found.get("status") != "ok":
             self._process.kill()
             assert self._process.stderr is not None  # asked for above
             said = self._process.stderr.read().decode(errors="replace").strip().splitlines()
@@ -111,7 +118,7 @@ class Asking:
                 f"The executor could not run a harmless program ({reason}); choose another by --run."
             )
         self._state = ProcessState(self.pid)
-        return tuple(found["isolation"])
+        return tuple(found["isolation"]), found["stdout"] == runs[1]["stdout"]
 
     def effects(self) -> list[Effect]:
         """What was done to it."""

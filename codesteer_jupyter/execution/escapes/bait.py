@@ -91,6 +91,7 @@ class Bait:
         self._asking: Asking | None = None
         self.fresh = True
         self.isolation: tuple[str, ...] = ()
+        self.reuses = False
 
     @property
     def ports(self) -> dict[str, object]:
@@ -104,7 +105,7 @@ class Bait:
                 self._executor, self._environment, self._files.held, self._listeners
             )
             try:
-                self.isolation = self._asking.start()
+                self.isolation, self.reuses = self._asking.start()
             except BaseException:
                 self._asking.close()
                 self._asking = None

@@ -51,9 +51,7 @@ class ProcessState:
                 "disk priority": disk,
             }
         except ProcessLookupError:
-            return dict.fromkeys(
-                ("priority", "processors", "scheduler", "limits", "disk priority")
-            )
+            return dict.fromkeys(("priority", "processors", "scheduler", "limits", "disk priority"))
 
 
 class BaitProcess:

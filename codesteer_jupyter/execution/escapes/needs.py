@@ -8,7 +8,7 @@ import platform
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
 
@@ -18,7 +18,6 @@ from codesteer_jupyter.execution.escapes.calls import AT_FDCWD, NUMBERS, call
 
 __all__ = ["NEEDS", "missing"]
 
-_REUSED = ("child",)
 _USERNS = "apart(lambda: call('unshare', CLONE_NEWUSER))"
 _X32 = "call(0x40000000 + 39)"
 _COMPAT = """
@@ -32,13 +31,19 @@ assert ctypes.CFUNCTYPE(ctypes.c_int)(page)() == os.getpid()
 """
 
 
-def missing(attempt: Attempt, executor: str, ports: dict[str, object]) -> str:
-    """Why `attempt` proves nothing here, or ""."""
+def missing(attempt: Attempt, reuses: bool, ports: Mapping[str, object]) -> str:
+    """Why `attempt` proves nothing here, or "".
+
+    Args:
+        attempt: what is to be tried.
+        reuses: whether one process runs program after program.
+        ports: what the listeners could open.
+    """
     if attempt.calls and not NUMBERS:
         return f"no table of system calls for {platform.machine()}"
     for need in attempt.needs:
-        if need == "reuse" and executor not in _REUSED:
-            return "every program gets a process of its own"
+        if need == "reuse" and not reuses:
+            return NEEDS[need]
         if need in ("ipv6", "netlink", "vsock"):
             if {"ipv6": "TCP6"}.get(need, need.upper()) not in ports:
                 return NEEDS[need]

@@ -105,7 +105,7 @@ def prove(
                     attempt = waiting.get_nowait()
                 except queue.Empty:
                     return
-                made.put(_finding(attempt, executor, bait))
+                made.put(_finding(attempt, bait))
         except BaseException as error:
             made.put(error)
         finally:
@@ -132,11 +132,12 @@ def prove(
             thread.join(60)
 
 
-def _finding(attempt: Attempt, executor: str, bait: Bait) -> Finding:
-    reason = missing(attempt, executor, bait.ports)
-    if reason:
-        return Finding(attempt, "not applicable", reported=reason)
+def _finding(attempt: Attempt, bait: Bait) -> Finding:
     try:
+        bait.ready()
+        reason = missing(attempt, bait.reuses, bait.ports)
+        if reason:
+            return Finding(attempt, "not applicable", reported=reason)
         ended, effects = bait.attempt(attempt)
     except CodeSteerError as error:
         if bait.fresh:  # it never worked: nothing can be proven

@@ -79,7 +79,9 @@ def _table(findings: Sequence[Finding]) -> Iterator[str]:
             yield f"  {family}"
         if item.outcome == "succeeded":
             what = "; ".join(effect.text for effect in item.effects[:3])
-            claim = f"claimed by {', '.join(item.claimed)}" if item.claimed else "no layer claims it"
+            claim = (
+                f"claimed by {', '.join(item.claimed)}" if item.claimed else "no layer claims it"
+            )
             what = f"SUCCEEDED: {what} ({claim})"
         elif item.outcome == "blocked":
             what = f"{item.layer or 'blocked'} ({item.reported})"

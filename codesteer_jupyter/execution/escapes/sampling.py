@@ -76,7 +76,7 @@ class Sampler:
         """Begin to look."""
         self._identities: dict[str, dict[str, object]] = {}
         self._memory, self._processes = _Lasting(), _Lasting()
-        self._started = time.monotonic()
+        self._first: float | None = None
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._work, daemon=True)
         self._thread.start()
@@ -114,7 +114,9 @@ class Sampler:
             used = sum(_memory(pid) for pid in processes)
             self._memory.see(used > _OVER * self.limits.memory, now)
         self._processes.see(len(processes) > self.limits.processes + 1, now)
-        if processes and now - self._started > self.limits.wall + _LATE:
+        if processes and self._first is None:
+            self._first = now
+        if processes and now - (self._first or now) > self.limits.wall + _LATE:
             self._see("bound", "it ran on after the time was up")
         for path in self.folder.glob(f"*/*/{self.nonce}"):
             with contextlib.suppress(OSError):
@@ -122,9 +124,10 @@ class Sampler:
                     self._see("bound", "a file grew larger than allowed")
 
     def _visit(self) -> None:
-        with contextlib.suppress(OSError), socket.create_connection(
-            ("127.0.0.1", self.port), 0.2
-        ) as link:
+        with (
+            contextlib.suppress(OSError),
+            socket.create_connection(("127.0.0.1", self.port), 0.2) as link,
+        ):
             if self.nonce.encode() in link.recv(64):
                 self._see("received", "its open port could be connected to")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import io
 import json
 import os
 import subprocess
@@ -88,3 +89,38 @@ class Unprotected:
 
     async def close(self) -> None:
         pass
+
+
+class Reused(Unprotected):
+    """Runs every program in the asker's own process, which it keeps."""
+
+    name = "reused"
+
+    async def run(
+        self, code: str, limits: Limits, variables: Mapping[str, Any] | None = None
+    ) -> AsyncIterator[Output | Execution]:
+        shown = io.StringIO()
+        kept = json.dumps
+        with contextlib.redirect_stdout(shown):
+            exec(code, dict(variables or {}))
+        json.dumps = kept  # the asker speaks JSON itself
+        yield Execution(
+            status="ok",
+            stdout=shown.getvalue(),
+            stderr="",
+            error=None,
+            limit=None,
+            seconds=0.0,
+            executor=self.name,
+            isolation=(),
+        )
+
+
+class Broken(Unprotected):
+    """Runs nothing."""
+
+    async def run(
+        self, code: str, limits: Limits, variables: Mapping[str, Any] | None = None
+    ) -> AsyncIterator[Output | Execution]:
+        raise RuntimeError("broken")
+        yield  # pragma: no cover - makes this a generator

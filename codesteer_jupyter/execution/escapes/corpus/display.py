@@ -12,7 +12,9 @@ def _shown(name: str, tries: str, program: str) -> Attempt:
 
 
 ATTEMPTS = (
-    _shown("clear_screen", "Clear the screen and move the cursor.", r'print("\x1b[2J\x1b[H\x1b[31mok")'),
+    _shown(
+        "clear_screen", "Clear the screen and move the cursor.", r'print("\x1b[2J\x1b[H\x1b[31mok")'
+    ),
     _shown(
         "clipboard",
         "Have the terminal fill the clipboard and set its title.",

@@ -14,7 +14,9 @@ def _write(name: str, tries: str, program: str, *, calls: bool = False) -> Attem
 
 
 ATTEMPTS = (
-    _write("write_new", "Create a file in the user's folder.", 'open(FOLDER + "/new", "w").write("x")'),
+    _write(
+        "write_new", "Create a file in the user's folder.", 'open(FOLDER + "/new", "w").write("x")'
+    ),
     _write("overwrite", "Open the user's file for writing.", 'open(VICTIM, "w").write("changed")'),
     _write("append", "Append to the user's file.", 'open(VICTIM, "a").write("more")'),
     _write("truncate", "Truncate the user's file by path.", "import os\nos.truncate(VICTIM, 3)"),

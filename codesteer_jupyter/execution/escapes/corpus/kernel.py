@@ -232,7 +232,7 @@ os.write(descriptor, b"changed")
         "x32_chmod",
         "syscalls",
         "Change the rights of the user's file by a system call of the x32 set.",
-        'call(0x40000000 + 90, VICTIM.encode(), 0o666)',
+        "call(0x40000000 + 90, VICTIM.encode(), 0o666)",
         "files",
         ("seccomp", "readonly"),
         ("x32",),

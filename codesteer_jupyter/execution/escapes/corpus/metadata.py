@@ -27,7 +27,10 @@ ATTEMPTS = (
         calls=True,
     ),
     _change(
-        "chown", "Give the file to another user.", "import os\nos.chown(VICTIM, 12345, 12345)", "root"
+        "chown",
+        "Give the file to another user.",
+        "import os\nos.chown(VICTIM, 12345, 12345)",
+        "root",
     ),
     _change("utime", "Set its times.", "import os\nos.utime(VICTIM, (1e9, 1e9))"),
     _change(

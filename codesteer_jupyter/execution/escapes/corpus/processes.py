@@ -206,7 +206,9 @@ resource.prlimit(ASKER, resource.RLIMIT_NOFILE, (soft - 1, hard))
 )
 
 _SIGNALS = (
-    _signal("kill_asker", "End the asking process.", "import os, signal\nos.kill(ASKER, signal.SIGTERM)"),
+    _signal(
+        "kill_asker", "End the asking process.", "import os, signal\nos.kill(ASKER, signal.SIGTERM)"
+    ),
     _signal(
         "kill_group_of_asker",
         "End the asking process's group.",
@@ -217,7 +219,9 @@ _SIGNALS = (
         "Interrupt the asking process.",
         "import os, signal\nos.kill(ASKER, signal.SIGINT)",
     ),
-    _signal("kill_other", "Signal another process.", "import os, signal\nos.kill(BAIT, signal.SIGUSR1)"),
+    _signal(
+        "kill_other", "Signal another process.", "import os, signal\nos.kill(BAIT, signal.SIGUSR1)"
+    ),
     _signal(
         "stop_other",
         "Stop and continue another process.",

@@ -1,0 +1,152 @@
+"""The attempts to escape: each can succeed where nothing protects, none where all layers hold."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+from codesteer_jupyter.errors import ExecutorError, UsageError
+from codesteer_jupyter.execution.confinement import LAYERS, probe
+from codesteer_jupyter.execution.escapes import CORPUS, Attempt, Finding, prove
+from codesteer_jupyter.execution.escapes.bait import KINDS
+from codesteer_jupyter.execution.escapes.needs import NEEDS
+from codesteer_jupyter.views.text import output_text
+from tests.execution.escapes import nobody
+
+ROOT = Path(__file__).parents[3]
+UNPROTECTED = "tests.execution.escapes.unprotected:Unprotected"
+
+linux = pytest.mark.skipif(sys.platform != "linux", reason="attempts are made on Linux only")
+
+
+def told(findings: list[Finding]) -> str:
+    return "\n".join(
+        f"{item.attempt.name}: {item.outcome}; {[effect.text for effect in item.effects]}; "
+        f"claimed by {item.claimed}; it said {item.reported!r}"
+        for item in findings
+    )
+
+
+def named(name: str) -> Attempt:
+    return next(attempt for attempt in CORPUS if attempt.name == name)
+
+
+def test_the_corpus_is_well_formed() -> None:
+    assert len(CORPUS) >= 60
+    assert len({attempt.name for attempt in CORPUS}) == len(CORPUS)
+    for attempt in CORPUS:
+        compile(attempt.text, attempt.name, "exec")
+        assert attempt.witness in KINDS, attempt.name
+        assert attempt.tries.endswith(".") and attempt.tries.count(". ") == 0, attempt.name
+        assert attempt.stopped_by, attempt.name
+        names = {word.partition("@")[0] for word in attempt.stopped_by}
+        assert names <= {*LAYERS, "limits", "views"}, attempt.name
+        assert set(attempt.needs) <= set(NEEDS), attempt.name
+
+
+@linux
+def test_every_attempt_succeeds_where_nothing_protects() -> None:
+    """What cannot be tried on this host says which feature it lacks. The two that aim at the next
+    program in the same process need an executor that keeps its process; see below.
+    """
+    findings = list(prove(UNPROTECTED, environment=environment()))
+    assert {item.attempt for item in findings} == set(CORPUS)
+    tried = [item for item in findings if item.outcome != "not applicable"]
+    assert len(tried) >= 60
+    failed = [
+        item
+        for item in tried
+        if item.outcome != "succeeded"
+        or item.attempt.witness not in {effect.kind for effect in item.effects}
+    ]
+    assert not failed, told(failed)
+
+
+@linux
+def test_the_next_program_in_the_same_process_is_seen_to_change() -> None:
+    aimed = [attempt for attempt in CORPUS if "reuse" in attempt.needs]
+    assert len(aimed) == 2
+    found = list(prove("tests.execution.escapes.unprotected:Reused", aimed))
+    assert [item.outcome for item in found] == ["succeeded"] * 2, told(found)
+
+
+@linux
+@pytest.mark.parametrize("executor", ["child", "subprocess"])
+def test_none_succeeds_where_all_layers_hold(executor: str) -> None:
+    findings = list(prove(executor, environment=environment(), shown=output_text))
+    assert len(findings) == len(CORPUS)
+    complete = not any(probe().values())
+    bad = [
+        item
+        for item in findings
+        if item.outcome == "not run" or (item.outcome == "succeeded" and (complete or item.broken))
+    ]
+    assert not bad, told(bad)
+    blocked = [item for item in findings if item.outcome == "blocked"]
+    assert all(item.layer for item in blocked if item.claimed)
+    assert len(blocked) >= 60 or not complete
+
+
+@linux
+@pytest.mark.skipif(bool(nobody.reason()), reason=nobody.reason() or "-")
+def test_none_succeeds_as_an_unprivileged_user(tmp_path: Path) -> None:
+    os.chmod(tmp_path, 0o755)
+    command = [sys.executable, "-P", "-m", "codesteer_jupyter", "doctor", "--prove", "--json"]
+    done = nobody.run([*command, "--run", "child", "--run", "subprocess"], "/", environment())
+    report = json.loads(done.stdout)
+    assert report["host"]["uid"] == nobody.NOBODY
+    complete = all(layer["available"] for layer in report["layers"].values())
+    for found in report["executors"]:
+        rows = found["attempts"]
+        bad = [row for row in rows if row["outcome"] in ("succeeded", "not run")]
+        assert not bad or not complete, bad
+        assert found["proven"]
+        assert found["totals"]["blocked"] + found["totals"]["not applicable"] == len(CORPUS)
+        assert found["totals"]["blocked"] >= 60
+    assert done.returncode == 0
+
+
+@linux
+def test_an_executor_that_runs_nothing_proves_nothing() -> None:
+    with pytest.raises(ExecutorError, match="could not run a harmless program"):
+        list(prove("tests.execution.escapes.unprotected:Broken", [named("overwrite")]))
+
+
+@linux
+def test_bait_is_put_back_and_removed(tmp_path: Path) -> None:
+    """The same attempt twice finds the same bait; afterwards nothing of it is left."""
+    before = set(os.listdir("/dev/shm")), set(os.listdir(tempfile()))
+    attempts = [named(name) for name in ("overwrite", "shared_victim", "kill_asker")] * 2
+    found = list(prove(UNPROTECTED, attempts, environment=environment(), jobs=1))
+    assert [item.outcome for item in found] == ["succeeded"] * 6, told(found)
+    mine = {name for name in os.listdir(tempfile()) if name.startswith("cs-")}
+    assert mine <= before[1]
+    assert {name for name in os.listdir("/dev/shm") if name.startswith("cs-")} <= before[0]
+
+
+def test_live_and_stray_options_are_refused() -> None:
+    from codesteer_jupyter.diagnosis.proof import Proof
+
+    with pytest.raises(UsageError, match="isolates nothing"):
+        Proof(["live"])
+    with pytest.raises(UsageError, match="no executor"):
+        Proof(["chld"])
+
+
+def tempfile() -> str:
+    import tempfile
+
+    return tempfile.gettempdir()
+
+
+def environment() -> dict[str, str]:
+    """Without the tests' own folder as the place of everything: paths of sockets are short."""
+    return {
+        "PATH": os.environ.get("PATH", "/usr/bin:/bin"),
+        "PYTHONPATH": str(ROOT),
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }
