@@ -13,7 +13,7 @@ import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, cast
 
 from codesteer_jupyter.errors import ExecutorError
 from codesteer_jupyter.execution.escapes.attempt import Effect
@@ -68,6 +68,7 @@ class Asking:
             os.close(descriptor)
         theirs.close()
         self.pid = self._process.pid
+        self._errors = cast(IO[bytes], self._process.stderr)
         listeners.add(self._master, "the terminal")
         listeners.add(self._ours.fileno(), "an inherited socket")
         self._state: ProcessState | None = None
@@ -110,12 +111,12 @@ class Asking:
         found = runs[0]
         if found is None or runs[1] is None or found.get("status") != "ok":
             self._process.kill()
-            assert self._process.stderr is not None  # asked for above
-            said = self._process.stderr.read().decode(errors="replace").strip().splitlines()
+            said = self._errors.read().decode(errors="replace").strip().splitlines()
             error = (found or {}).get("error") or {}
             reason = (found or {}).get("failed") or error.get("message") or (said or ["?"])[-1]
             raise ExecutorError(
-                f"The executor could not run a harmless program ({reason}); choose another by --run."
+                f"The executor could not run a harmless program ({reason}); "
+                "choose another by --run."
             )
         self._state = ProcessState(self.pid)
         return tuple(found["isolation"]), found["stdout"] == runs[1]["stdout"]
@@ -145,5 +146,4 @@ class Asking:
         os.close(self._master)
         os.close(self._slave)
         self._ours.close()
-        if self._process.stderr is not None:
-            self._process.stderr.close()
+        self._errors.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import resource
@@ -11,7 +12,7 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, cast
 
 from codesteer_jupyter.execution.escapes.attempt import Effect
 from codesteer_jupyter.execution.escapes.calls import call
@@ -75,6 +76,8 @@ class BaitProcess:
             stderr=subprocess.DEVNULL,
             start_new_session=True,
         )
+        self._asked = cast(IO[bytes], self._process.stdin)
+        self._said = cast(IO[bytes], self._process.stdout)
         self.pid = self._process.pid
         facts = self._line()
         self.address, self.length = facts["address"], facts["length"]
@@ -105,22 +108,20 @@ class BaitProcess:
         self._process.kill()
         self._process.send_signal(signal.SIGCONT)
         self._process.wait()
-        for pipe in (self._process.stdin, self._process.stdout):
-            if pipe is not None:
-                pipe.close()
+        with contextlib.suppress(BrokenPipeError):  # what it was asked last is lost
+            self._asked.close()
+        self._said.close()
 
     def _ask(self) -> dict[str, Any] | None:
-        assert self._process.stdin is not None  # asked for above
         try:
-            self._process.stdin.write(b"\n")
-            self._process.stdin.flush()
+            self._asked.write(b"\n")
+            self._asked.flush()
             return self._line()
         except (OSError, ValueError):
             return None
 
     def _line(self) -> dict[str, Any]:
-        assert self._process.stdout is not None  # asked for above
-        if not select.select([self._process.stdout], [], [], 3.0)[0]:
+        if not select.select([self._said], [], [], 3.0)[0]:
             raise OSError("no answer")
-        found: dict[str, Any] = json.loads(self._process.stdout.readline())
+        found: dict[str, Any] = json.loads(self._said.readline())
         return found

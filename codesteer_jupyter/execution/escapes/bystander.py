@@ -39,7 +39,7 @@ def main() -> None:
     library = ctypes.CDLL(None)
     library.prctl(0x59616D61, -1, 0, 0, 0)  # where Yama rules, let anybody trace this process
     text = os.environ["BAIT_MEMORY"].encode()
-    buffer = (ctypes.c_char * 64)(*text)
+    buffer = ctypes.create_string_buffer(text, 64)
     del os.environ["BAIT_MEMORY"]
     for number in (signal.SIGUSR1, signal.SIGUSR2, signal.SIGTERM, signal.SIGINT, signal.SIGCONT):
         signal.signal(number, heard)

@@ -104,7 +104,7 @@ def _row(item: Finding) -> dict[str, Any]:
 
 
 def _totals(findings: Sequence[Finding]) -> Counter[str]:
-    counted = Counter({word: 0 for word in ("blocked", "succeeded", "not applicable")})
+    counted = Counter(dict.fromkeys(("blocked", "succeeded", "not applicable"), 0))
     counted.update(item.outcome for item in findings)
     return counted
 

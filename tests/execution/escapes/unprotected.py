@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from codesteer_jupyter.steering.execution import Fit, Limits, Output
-from codesteer_jupyter.steering.trajectory import ExecutionError, Execution, Json
+from codesteer_jupyter.steering.trajectory import Execution, ExecutionError, Json
 
 # As libraries do that run code in their own process: the key is a local variable above.
 PROGRAM = """
@@ -53,28 +53,26 @@ class Unprotected:
         report, inherited = os.pipe()
         os.set_inheritable(inherited, True)
         os.set_blocking(report, False)
-        files = [tempfile.TemporaryFile() for _ in range(2)]
-        process = subprocess.Popen(
-            [sys.executable, str(program)],
-            cwd=scratch,
-            stdin=subprocess.DEVNULL,
-            stdout=files[0],
-            stderr=files[1],
-            close_fds=False,
-        )
-        while process.poll() is None:
-            await asyncio.sleep(0.005)
-        texts = []
-        for file in files:
-            file.seek(0)
-            texts.append(file.read().decode(errors="replace"))
-            file.close()
+        # Files, not pipes, which survivors would hold open.
+        with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+            process = subprocess.Popen(
+                [sys.executable, str(program)],
+                cwd=scratch,
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=err,
+                close_fds=False,
+            )
+            while process.poll() is None:
+                await asyncio.sleep(0.005)
+            out.seek(0)
+            err.seek(0)
+            stdout, stderr = (file.read().decode(errors="replace") for file in (out, err))
         report_: Json = {}
         with contextlib.suppress(OSError, ValueError):
             report_ = json.loads(os.read(report, 65536))
         os.close(report)
         os.close(inherited)
-        stdout, stderr = texts
         last = (stderr.strip().splitlines() or [f"exit code {process.returncode}"])[-1]
         yield Execution(
             status="ok" if process.returncode == 0 else "error",

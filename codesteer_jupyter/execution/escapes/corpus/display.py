@@ -99,6 +99,6 @@ sys.addaudithook(hook)
         "report",
         ("process",),
         ("reuse",),
-        later='import os\nos.path.exists("x")\ntry:\n    open("/nowhere/later")\nexcept OSError:\n    pass',
+        later='try:\n    open("/nowhere/later")\nexcept OSError:\n    pass',
     ),
 )

@@ -103,7 +103,7 @@ ATTEMPTS = (
     _object(
         "perf_event",
         "Open a performance counter.",
-        'call("perf_event_open", (ctypes.c_uint32 * 32)(1, 128, 9, 0, *[0] * 6, 0x60), 0, -1, -1, 0)',
+        'call("perf_event_open", (ctypes.c_uint32 * 32)(1, 128, 9, 0, *[0] * 6, 96), 0, -1, -1, 0)',
         "perf_event",
     ),
     _object(

@@ -131,13 +131,13 @@ link.sendto(b"out", (NETLINK, 0))
     _send(
         "vsock",
         "Connect over the socket family of virtual machines.",
-        'import socket\nlink = socket.socket(40, 1)\nlink.connect((1, VSOCK))\nlink.sendall(b"out")',
+        'import socket\nlink = socket.socket(40)\nlink.connect((1, VSOCK))\nlink.sendall(b"out")',
         "vsock",
     ),
     _send(
         "unix_path",
         "Connect to a socket file, as those of ssh-agent, Docker and the desktop are.",
-        'import socket\nlink = socket.socket(socket.AF_UNIX)\nlink.connect(UNIX)\nlink.send(b"out")',
+        'import socket\nlink = socket.socket(socket.AF_UNIX)\nlink.connect(UNIX)\nlink.send(b"x")',
         family="unix sockets",
     ),
     _send(
