@@ -131,6 +131,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name in (".ssh/id", "data.csv", "work/data.csv", "work/.env", ".netrc"):
         (home / name).write_text("secret")
     monkeypatch.setenv("HOME", str(home))
+    monkeypatch.setattr(sys, "path", [p for p in sys.path if Path(p).resolve() not in home.parents])
     return home
 
 
@@ -153,15 +154,24 @@ def test_hidden_files_of_the_home_are_not_read(scratch: Path, home: Path, folder
 def test_the_interpreter_may_live_in_a_hidden_folder(home: Path) -> None:
     hidden = home / ".pyenv" / "lib"
     hidden.mkdir(parents=True)
-    rules = readable([hidden], str(home))
+    rules = readable([hidden], [], str(home))
     assert (str(hidden), "read") in rules
     assert (str(home), "list") in rules
     assert not [path for path, kind in rules if path == str(home) and kind == "read"]
     assert not [path for path, _ in rules if path.startswith(str(home / ".ssh"))]
 
 
+def test_a_folder_on_the_path_of_imports_does_not_open_a_home_below_it(
+    home: Path, tmp_path: Path
+) -> None:
+    rules = readable([tmp_path, home], [], str(home / "work"))
+    assert not [path for path, kind in rules if kind == "read" and path in str(home / ".ssh/id")]
+    assert (str(home), "list") in rules
+    assert (str(home / ".ssh"), "read") in readable([], [home / ".ssh"], str(home))
+
+
 def test_other_homes_and_sockets_of_the_system_are_closed(scratch: Path) -> None:
-    rules = dict(readable([], str(scratch)))
+    rules = dict(readable([], [], str(scratch)))
     own = {os.path.realpath(os.path.expanduser("~")), "/"}
     for closed in {"/run", "/home", "/root", "/dev", "/proc"} - own:
         assert closed not in rules

@@ -161,14 +161,15 @@ def _rules(
     needed: Iterable[str | os.PathLike[str]],
     folder: str | os.PathLike[str] | None,
 ) -> list[tuple[str, str]]:
-    paths = [*_interpreter(), *(os.fspath(path) for path in needed), *access.read]
+    paths = [*_interpreter(), *(os.fspath(path) for path in needed)]
+    named = [*access.read]
     if access.net:
-        paths.append("/etc/resolv.conf")  # often a link to below /run
+        named.append("/etc/resolv.conf")  # often a link to below /run
     devices = [*_DEVICES, *(path for pattern in _ACCELERATORS for path in glob.glob(pattern))]
     if terminals:
         devices += ["/dev/ptmx", "/dev/pts"]
     return [
-        *readable(paths, os.getcwd() if folder is None else os.fspath(folder)),
+        *readable(paths, named, os.getcwd() if folder is None else os.fspath(folder)),
         ("/proc", landlock.READ),
         *((path, landlock.DEVICE) for path in devices if os.path.exists(path)),
         *((path, landlock.WRITE) for path in (*writable, *memory_folders)),

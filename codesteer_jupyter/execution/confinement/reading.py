@@ -77,24 +77,25 @@ def closed_places(folder: str) -> set[str]:
     return {path for path in closed if os.path.lexists(path)}
 
 
-def readable(needed: Iterable[str], folder: str) -> list[tuple[str, str]]:
+def readable(
+    needed: Iterable[str | os.PathLike[str]], named: Iterable[str | os.PathLike[str]], folder: str
+) -> list[tuple[str, str]]:
     """Rules for reading.
 
     Args:
-        needed: paths that are always allowed: the interpreter, what is imported from, what the
-            user named. They are allowed as a whole.
-        folder: the notebook's; allowed but for files of secrets in it.
+        needed: where the interpreter is and what is imported from; allowed wherever they are,
+            but for closed places in them.
+        named: what the user opened up: allowed as a whole.
+        folder: the notebook's; as `needed`, and without the files of secrets in it.
     """
     folder = os.path.realpath(folder)
     closed = closed_places(folder)
     rules = [(path, READ) for path in _open("/", closed)]
-    own, _ = _homes()
-    if folder != "/":
-        rules += [(path, READ) for path in _open(folder, closed)]
-        if folder in own or any(_inside(path, folder) for path in closed):
-            rules.append((folder, LIST))
-    exact = {os.path.realpath(path) for path in needed} - own - {"/", ""}
-    rules += [(path, READ) for path in sorted(exact)]
+    for place in sorted({folder, *map(os.path.realpath, needed)} - {"/"}):
+        rules += [(path, READ) for path in _open(place, closed)]
+        if any(_inside(path, place) and path != place for path in closed):
+            rules.append((place, LIST))  # its entries' names: to find files, and to import
+    rules += [(os.path.realpath(path), READ) for path in named]
     whole = {path for path, kind in rules if kind == READ}
     return [
         *((path, READ) for path in sorted(whole) if not _covered(path, whole)),
