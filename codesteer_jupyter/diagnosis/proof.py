@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+import codesteer_jupyter
 from codesteer_jupyter.errors import UsageError
 from codesteer_jupyter.execution.escapes import Finding, prove
 from codesteer_jupyter.execution.escapes.report import document, lines, proven
@@ -47,7 +48,7 @@ class Proof:
 
     def data(self) -> dict[str, Any]:
         """JSON data, see `escapes.report.document`."""
-        return document(self._runs)
+        return {"version": codesteer_jupyter.__version__, **document(self._runs)}
 
 
 def _called(name: str) -> str:

@@ -194,9 +194,9 @@ class Bait:
         return effects
 
     def _survivors(self, attempt: Attempt, nonce: str) -> list[Effect]:
-        looks = 3 if attempt.witness == "survivor" else 1  # one look may miss a quick changer
+        looks = 6 if attempt.witness == "survivor" else 1  # one look may miss a quick changer
         end = time.monotonic() + _GONE
-        while any(alive := [marked(nonce) for _ in range(looks)]):
+        while any(alive := [_look(nonce, number) for number in range(looks)]):
             if time.monotonic() > end:
                 for pid in {pid for look in alive for pid in look}:
                     with contextlib.suppress(OSError):
@@ -229,6 +229,12 @@ class Bait:
                 with contextlib.suppress(OSError):
                     os.chmod(os.path.join(folder, name), 0o700)
         shutil.rmtree(self.root, ignore_errors=True)
+
+
+def _look(nonce: str, number: int) -> dict[int, str]:
+    if number:
+        time.sleep(0.008)
+    return marked(nonce)
 
 
 def _controls(character: str) -> bool:

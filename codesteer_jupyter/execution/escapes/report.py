@@ -7,7 +7,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
-import codesteer_jupyter
 from codesteer_jupyter.execution.confinement import LAYERS, probe
 from codesteer_jupyter.execution.escapes.corpus import CORPUS
 from codesteer_jupyter.execution.escapes.host import host_facts
@@ -29,7 +28,6 @@ def document(runs: Sequence[tuple[str, Sequence[Finding]]]) -> dict[str, Any]:
     reasons = probe()
     return {
         "schema": SCHEMA,
-        "version": codesteer_jupyter.__version__,
         "created": datetime.now().astimezone().isoformat(timespec="seconds"),
         "host": host_facts(),
         "layers": {

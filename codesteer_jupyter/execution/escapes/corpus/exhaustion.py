@@ -290,7 +290,7 @@ if os.fork() == 0:
     end = time.monotonic() + 6
     os.write(tell, b"x")
     while time.monotonic() < end:
-        time.sleep(0.01)
+        time.sleep(0.03)
         if os.fork():
             os._exit(0)
     os._exit(0)
