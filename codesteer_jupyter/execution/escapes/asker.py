@@ -16,10 +16,14 @@ import signal
 import sys
 from typing import Any
 
+from codesteer_jupyter.execution.main_thread import main_thread
 from codesteer_jupyter.steering.execution import Executor, Limits
 from codesteer_jupyter.steering.trajectory import Execution
 
 __all__: list[str] = []
+
+
+_IN_KERNEL = ("fork",)  # executors that need a notebook's shell around them
 
 
 def _executor(name: str) -> Executor:
@@ -29,7 +33,17 @@ def _executor(name: str) -> Executor:
         return made
     from codesteer_jupyter.execution.resolve import executor
 
-    return executor(name)
+    return executor(name, main_thread=main_thread() if name in _IN_KERNEL else None)
+
+
+def _shell() -> None:
+    """A shell as a kernel has one; it keeps no history."""
+    from IPython.core.interactiveshell import InteractiveShell
+    from traitlets.config import Config
+
+    config = Config()
+    config.HistoryManager.enabled = False
+    InteractiveShell.instance(config=config)
 
 
 async def _run(executor: Executor, request: dict[str, Any]) -> dict[str, Any]:
@@ -84,7 +98,9 @@ def main(text: str) -> None:
     held = os.open(spec["held"], os.O_RDWR)
     for descriptor in (terminal, held, spec["socket"]):
         os.set_inheritable(descriptor, True)
-    asyncio.run(_serve(spec))
+    if spec["executor"] in _IN_KERNEL:
+        _shell()
+    main_thread().run(_serve(spec))
 
 
 if __name__ == "__main__":

@@ -33,8 +33,9 @@ class Attempt:
         tries: one sentence.
         program: Python text; the facts of `Bait.variables` are predefined names in it.
         witness: the kind of effect by which its success is known.
-        stopped_by: layers that claim to stop it, as in `execution.isolation`; `NAME@N` where the
-            layer does so only from Landlock ABI N on. `limits` and `views` are always there.
+        stopped_by: layers that each claim to stop it alone, as in `execution.isolation`; `NAME@N`
+            where the layer does so only from Landlock ABI N on. `limits` and `views` are always
+            there. Empty where no layer claims it.
         needs: features without which it proves nothing, see `needs.NEEDS`.
         calls: whether the program uses `calls.py`.
         watched: whether its processes are watched while it runs.

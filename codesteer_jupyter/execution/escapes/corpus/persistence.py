@@ -123,8 +123,9 @@ while frame is not None:
     frame = frame.f_back
 """,
     ),
-    _key(
+    Attempt(
         "own_memory",
+        "secrets",
         "Look through this process's own memory for something that looks like a key.",
         """
 import re
@@ -142,6 +143,8 @@ with open("/proc/self/maps") as maps, open("/proc/self/mem", "rb", buffering=0) 
         for found in re.findall(rb"bait-key-[0-9a-f]{16}", data):
             print(found.decode())
 """,
+        "secret",
+        (),  # a fresh process has no copy of the key; a fork has, and no layer claims otherwise
     ),
     _interpreter(
         "attribute_of_module",
