@@ -98,6 +98,11 @@ class Bait:
         """What can be listened to here."""
         return self._listeners.ports
 
+    @property
+    def shared(self) -> Path:
+        """The one file that lies outside `root`."""
+        return self._files.shared
+
     def ready(self) -> Asking:
         """The asking process, started and warm; what it did on the way is no effect."""
         if self._asking is None:

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ import pytest
 from codesteer_jupyter.errors import ExecutorError, UsageError
 from codesteer_jupyter.execution.confinement import LAYERS, probe
 from codesteer_jupyter.execution.escapes import CORPUS, Attempt, Finding, prove
-from codesteer_jupyter.execution.escapes.bait import KINDS
+from codesteer_jupyter.execution.escapes.bait import KINDS, Bait
 from codesteer_jupyter.execution.escapes.needs import NEEDS
 from codesteer_jupyter.execution.resolve import executor_names
 from codesteer_jupyter.views.text import output_text
@@ -141,13 +142,19 @@ def test_an_executor_that_runs_nothing_proves_nothing() -> None:
 @linux
 def test_bait_is_put_back_and_removed() -> None:
     """The same attempt twice finds the same bait; afterwards nothing of it is left."""
-    shared, folder = "/dev/shm", tempfile.gettempdir()
-    before = [set(os.listdir(place)) for place in (shared, folder)]
-    attempts = [named(name) for name in ("overwrite", "shared_victim", "kill_asker")] * 2
-    found = list(prove(UNPROTECTED, attempts, environment=environment(), jobs=1))
-    assert [item.outcome for item in found] == ["succeeded"] * 6, told(found)
-    for place, names in zip((shared, folder), before, strict=True):
-        assert {name for name in os.listdir(place) if name.startswith("cs-")} <= names
+    bait = Bait(UNPROTECTED, environment(), str)
+    shared = bait.shared
+    try:
+        for name in ("overwrite", "shared_victim", "kill_asker", "make_folder") * 2:
+            attempt = named(name)
+            _, effects = bait.attempt(attempt)
+            assert attempt.witness in {effect.kind for effect in effects}, (name, effects)
+        _, effects = bait.attempt(replace(named("overwrite"), program="print(1)"))
+        assert not effects
+    finally:
+        bait.close()
+    assert not bait.root.exists()
+    assert not shared.exists()
 
 
 def test_live_and_stray_options_are_refused() -> None:

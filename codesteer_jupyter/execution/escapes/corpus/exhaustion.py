@@ -15,7 +15,7 @@ def _bomb(
     name: str, tries: str, program: str, limits: Mapping[str, float], *layers: str
 ) -> Attempt:
     return Attempt(
-        *(name, "resource bombs", tries, program, "bound", ("limits", *layers)),
+        *(name, "resource bombs", tries, program, "bound", layers or ("limits",)),
         calls=True,
         watched=True,
         limits=limits,
@@ -64,7 +64,6 @@ def work():
 apart(work)
 """,
         {"memory": 200 * MIB},
-        "rlimits",
     ),
     _bomb(
         "memory_in_parts",
@@ -104,7 +103,6 @@ def work():
 apart(work)
 """,
         {"memory": 200 * MIB},
-        "rlimits",
     ),
     _bomb(
         "processes",
