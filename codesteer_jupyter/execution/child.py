@@ -15,7 +15,7 @@ from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 from codesteer_jupyter.errors import ExecutorError
-from codesteer_jupyter.execution.access import checked
+from codesteer_jupyter.execution.access import checked, shortfalls
 from codesteer_jupyter.execution.environment import import_paths
 from codesteer_jupyter.execution.folder import PrivateFolder
 from codesteer_jupyter.execution.kernel import ChildKernel
@@ -89,7 +89,7 @@ class ChildExecutor:
         """Any POSIX system with ipykernel."""
         if os.name != "posix":
             return Fit(False, "process trees can be limited on Linux and macOS only")
-        return Fit(True)
+        return Fit(True, notes=await asyncio.to_thread(shortfalls, self._access))
 
     async def warm(self) -> None:
         """Start the kernel now, so that the first run does not wait for it."""

@@ -84,6 +84,16 @@ def _flushing(end: Any) -> Any:
     return _exit
 
 
+def _plain_streams() -> None:
+    """In forked processes, whose prints ipykernel would send over a socket that they cannot make:
+    print to the descriptors that the kernel watches.
+    """
+    for name, number in (("stdout", 1), ("stderr", 2)):
+        with contextlib.suppress(OSError):
+            stream = os.fdopen(os.dup(number), "w", buffering=1, errors="backslashreplace")
+            setattr(sys, name, stream)
+
+
 class Base:
     """The state of the new kernel, and the way back to it."""
 
@@ -120,6 +130,8 @@ class Base:
         if settings["confined"]["sockets"]:
             confinement = _beside("codesteer_confinement", "confinement/__init__.py")
             confinement.close_sockets(settings["confined"]["sockets"])
+            if "netns" not in self.layers:
+                os.register_at_fork(after_in_child=_plain_streams)
 
     def begin(self, text: str) -> None:
         """Make everything ready for the next run; `text` is its JSON request."""

@@ -10,7 +10,8 @@ from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any
 
 from codesteer_jupyter.errors import ExecutorError, UsageError
-from codesteer_jupyter.steering.execution import Access, Executor
+from codesteer_jupyter.execution.access import Access, kernel_cannot_be_closed
+from codesteer_jupyter.steering.execution import Executor
 
 if TYPE_CHECKING:
     from codesteer_jupyter.execution.main_thread import MainThread
@@ -26,6 +27,12 @@ _OURS = {
     "subprocess": "codesteer_jupyter.execution.script:SubprocessExecutor",
     "live": "codesteer_jupyter.execution.live:LiveExecutor",
 }
+
+
+_NO_KERNEL = (
+    "Generated code runs as a plain script, not in a kernel: this system has neither network "
+    "namespaces nor seccomp, so a kernel, which needs sockets, could not be kept off the network."
+)
 
 
 def executor_names() -> list[str]:
@@ -64,6 +71,9 @@ def executor(
     wanted = name.strip().lower()
     if wanted == "auto":
         wanted = "child" if main_thread is not None or stateful else "subprocess"
+    notes: tuple[str, ...] = ()
+    if wanted == "child" and not stateful and kernel_cannot_be_closed(access or Access()):
+        wanted, notes = "subprocess", (_NO_KERNEL,)
     kind = _load(wanted, name)
     given: dict[str, Any] = {
         "values": values,
@@ -71,6 +81,7 @@ def executor(
         "main_thread": main_thread,
         "namespace": namespace,
         "access": access,
+        "notes": notes,
         **options,
     }
     known = inspect.signature(kind).parameters

@@ -18,7 +18,7 @@ from typing import Any
 
 from codesteer_jupyter.errors import ExecutorError
 from codesteer_jupyter.execution import confinement
-from codesteer_jupyter.execution.access import checked
+from codesteer_jupyter.execution.access import checked, shortfalls
 from codesteer_jupyter.execution.environment import (
     allowed_environment,
     import_paths,
@@ -48,6 +48,7 @@ class SubprocessExecutor:
         values: `--with` values; copied now, rebuilt for every run.
         most_bytes: how much they may take together.
         access: what the code may do beyond the default confinement.
+        notes: sentences for the user on why this executor was chosen.
 
     Raises:
         UsageError: a value cannot be copied to another process, or a path does not exist.
@@ -61,8 +62,9 @@ class SubprocessExecutor:
         *,
         most_bytes: int = MOST_BYTES,
         access: Access | None = None,
+        notes: tuple[str, ...] = (),
     ) -> None:
-        self._access = checked(access)
+        self._access, self._notes = checked(access), notes
         self._folder = PrivateFolder()
         try:
             self._values = pack(values or {}, self._folder.path / "values", most_bytes)
@@ -78,7 +80,7 @@ class SubprocessExecutor:
         """Any POSIX system will do."""
         if os.name != "posix":
             return Fit(False, "process trees can be limited on Linux and macOS only")
-        return Fit(True)
+        return Fit(True, notes=(*self._notes, *await asyncio.to_thread(shortfalls, self._access)))
 
     async def run(
         self, code: str, limits: Limits, variables: Mapping[str, Any] | None = None

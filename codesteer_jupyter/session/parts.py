@@ -228,6 +228,7 @@ async def open_parts(
                 f"Code cannot run on {executor.name} here: {fit.reason.rstrip('.')}; "
                 "choose another --run."
             )
+        notices += [Noticed("confinement", note) for note in fit.notes]
         # A verifying program and its tries on altered answers have no business in the notebook's
         # own kernel, nor among the names that stateful rounds build on: they get a child.
         apart = executor

@@ -66,10 +66,13 @@ class Output:
 
 @dataclass(frozen=True)
 class Fit:
-    """Whether an executor can work here and now, and if not, why."""
+    """Whether an executor can work here and now, and if not, why. `notes` are sentences the user
+    should see although it can.
+    """
 
     ok: bool
     reason: str = ""
+    notes: tuple[str, ...] = ()
 
 
 class Executor(Protocol):
@@ -81,7 +84,7 @@ class Executor(Protocol):
     def name(self) -> str: ...
 
     async def preflight(self) -> Fit:
-        """Whether this executor can be used here; cheap, starts nothing."""
+        """Whether this executor can be used here; cheap, runs no generated code."""
         ...
 
     def run(

@@ -141,12 +141,10 @@ def _sockets(allowed: str) -> dict[str, list[Clause]]:
 def _others() -> dict[str, list[Clause]]:
     """Without a pid namespace: no limits, priorities or processors of other processes."""
     someone = Argument(0, "is not", 0)
-    calls = {
-        name: [Clause(_EPERM, (someone,))]
-        for name in ("sched_setscheduler", "sched_setparam", "sched_setattr")
-    }
-    # Thread libraries place their own threads, which are "others" here.
-    calls["sched_setaffinity"] = [Clause(FAKE, (someone,))]
+    # Thread libraries place and rank their own threads, which are "others" here, and some give
+    # up where that fails.
+    names = ("sched_setscheduler", "sched_setparam", "sched_setattr", "sched_setaffinity")
+    calls = {name: [Clause(FAKE, (someone,))] for name in names}
     calls["prlimit64"] = [
         Clause(_EPERM, (someone, Argument(2, "is not", 0, high=high))) for high in (False, True)
     ]
