@@ -60,7 +60,7 @@ ATTEMPTS = (
 def work():
     mark(NONCE)
     held = [bytearray(b"x") * (10 * 2**20) for _ in range(40)]
-    hold(1.6)
+    hold(2.4)
 apart(work)
 """,
         {"memory": 200 * MIB},
@@ -72,7 +72,7 @@ apart(work)
 def part():
     mark(NONCE)
     held = bytearray(b"x") * (40 * 2**20)
-    hold(1.6)
+    hold(2.4)
 children = []
 for _ in range(10):
     child = os.fork()
@@ -99,7 +99,7 @@ def work():
     import mmap
     pages = mmap.mmap(held, 0)
     sum(pages[at] for at in range(0, len(pages), 4096))
-    hold(1.6)
+    hold(2.4)
 apart(work)
 """,
         {"memory": 200 * MIB},
@@ -114,7 +114,7 @@ for _ in range(40):
     if child == 0:
         try:
             mark(NONCE)
-            hold(1.8)
+            hold(2.4)
         finally:
             os._exit(0)
     children.append(child)
@@ -133,11 +133,11 @@ def work():
             try:
                 os.setsid()
                 mark(NONCE)
-                hold(1.8)
+                hold(2.4)
             finally:
                 os._exit(0)
 apart(work)
-hold(1.8)
+hold(2.4)
 """,
         {"processes": 12},
     ),
