@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import socket
-import subprocess
 import sys
 import threading
 from collections.abc import AsyncIterator
@@ -15,13 +14,13 @@ import pytest_asyncio
 
 from codesteer_jupyter.errors import UsageError
 from codesteer_jupyter.execution.access import kernel_cannot_be_closed, shortfalls
-from codesteer_jupyter.execution.confinement import LAYERS, WITHOUT, probe
+from codesteer_jupyter.execution.confinement import LAYERS, WITHOUT
 from codesteer_jupyter.execution.resolve import executor as resolve
 from codesteer_jupyter.models.scripted import ScriptedModel
 from codesteer_jupyter.session.parts import open_parts
 from codesteer_jupyter.settings import Settings
 from codesteer_jupyter.steering.execution import Access, Executor, Limits
-from tests.execution.confined import ROOT, needs
+from tests.execution.confined import needs
 from tests.execution.running import expected_isolation, run
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -350,31 +349,3 @@ async def test_a_widened_run_says_so() -> None:
         assert opened.record["access"] == {"net": True, "write": ["/tmp"], "read": []}
     finally:
         await opened.close()
-
-
-@LINUX
-def test_as_an_unprivileged_user(tmp_path_factory: pytest.TempPathFactory) -> None:
-    if os.getuid() != 0:
-        pytest.skip("these tests run as an unprivileged user already")
-    if probe()["userns"]:
-        pytest.skip(f"a mount namespace is needed to change users: {probe()['userns']}")
-    import tempfile
-
-    with tempfile.TemporaryDirectory(dir="/tmp") as folder:
-        os.chmod(folder, 0o755)
-        done = subprocess.run(
-            [
-                *(sys.executable, str(ROOT / "tests/execution/unprivileged.py"), folder),
-                *(sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist"),
-                *("--rootdir", str(ROOT), "-c", str(ROOT / "pyproject.toml"), "--timeout=170"),
-                *(
-                    str(ROOT / f"tests/execution/test_confinement{part}.py")
-                    for part in ("", "_layers")
-                ),
-            ],
-            env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-    assert done.returncode == 0, done.stdout[-4000:]

@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 
 from codesteer_jupyter.execution.confinement import LAYERS, landlock, ordered, plan, probe
+from codesteer_jupyter.execution.confinement.layers import layers_table
 from codesteer_jupyter.execution.confinement.policy import Terms, policy
 from codesteer_jupyter.execution.confinement.reading import readable
 from codesteer_jupyter.execution.confinement.syscalls import NUMBERS, numbers
@@ -576,6 +577,18 @@ def _decide(code: bytes, number: int, arch: int, arguments: tuple[int, ...]) -> 
                 0x45: value & operand != 0,
             }[operation]
             at += yes if test else no
+
+
+def test_the_table_of_layers_is_the_documented_one() -> None:
+    assert layers_table() in (ROOT / "SECURITY.md").read_text("utf-8")
+
+
+def test_the_whole_system_can_be_opened_on_request(scratch: Path, target: Path) -> None:
+    needs("landlock")
+    code = f"attempt('write', lambda: open({str(target)!r} + '/new', 'w').write('x'))"
+    layers, found = confined(code, scratch, access=Access(write=("/",)))
+    assert found == {"write": 1}
+    assert "readonly" not in layers
 
 
 def test_a_plan_is_plain_data(scratch: Path) -> None:

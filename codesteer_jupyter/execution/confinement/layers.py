@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-__all__ = ["DEPENDS", "LAYERS", "ordered"]
+__all__ = ["DEPENDS", "LAYERS", "layers_table", "ordered"]
 
 LAYERS: dict[str, str] = {
     "process": "a process of its own: a crash or an exit does not end the kernel",
@@ -40,3 +40,9 @@ def ordered(names: Iterable[str]) -> list[str]:
     """`names` in the order of the table, each once."""
     wanted = set(names)
     return [name for name in LAYERS if name in wanted]
+
+
+def layers_table() -> str:
+    """The table as Markdown, as SECURITY.md shows it."""
+    rows = [f"| `{name}` | {what} |" for name, what in LAYERS.items()]
+    return "\n".join(["| layer | what it is and stops |", "| --- | --- |", *rows])

@@ -86,6 +86,8 @@ def plan(
         layers.discard("process_group")
     places = [scratch] if isinstance(scratch, (str, os.PathLike)) else list(scratch)
     writable = [os.path.realpath(path) for path in (*places, *access.write)]
+    if "/" in writable:
+        layers.discard("readonly")  # asked for
     private = "mountns" in layers
     shared = "/dev/shm"  # noqa: S108 - the place of shared memory
     memory_folders = (
@@ -169,11 +171,18 @@ def _rules(
     if terminals:
         devices += ["/dev/ptmx", "/dev/pts"]
     return [
-        *readable(paths, named, os.getcwd() if folder is None else os.fspath(folder)),
+        *readable(paths, named, _here() if folder is None else os.fspath(folder)),
         ("/proc", landlock.READ),
         *((path, landlock.DEVICE) for path in devices if os.path.exists(path)),
         *((path, landlock.WRITE) for path in (*writable, *memory_folders)),
     ]
+
+
+def _here() -> str:
+    try:
+        return os.getcwd()
+    except OSError:  # removed meanwhile
+        return "/"
 
 
 def _interpreter() -> list[str]:
