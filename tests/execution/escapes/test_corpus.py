@@ -173,3 +173,34 @@ def environment() -> dict[str, str]:
         "PYTHONPATH": str(ROOT),
         "PYTHONDONTWRITEBYTECODE": "1",
     }
+
+
+@linux
+def test_both_hosts_show_the_proof(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The whole corpus by few: what is shown, in the notebook too, and the exit code."""
+    from click.testing import CliRunner
+
+    from codesteer_jupyter.cli.doctor import doctor
+    from codesteer_jupyter.diagnosis import proof
+    from codesteer_jupyter.magic import doctor as magic
+
+    few = [named(name) for name in ("overwrite", "inherited_files", "next_run_hook")]
+    monkeypatch.setattr(
+        proof, "prove", lambda name, shown: prove(name, few, environment=environment(), shown=shown)
+    )
+    monkeypatch.setattr(proof, "_called", lambda name: name)
+    magic._prove(["subprocess"])
+    text = capsys.readouterr().out
+    assert "landlock_abi" in text and "active layers process" in text
+    assert "every program gets a process of its own" in text
+    runner = CliRunner()
+    done = runner.invoke(doctor, ["--prove", "--run", UNPROTECTED], standalone_mode=False)
+    assert done.return_value == 1
+    # Its layer `process` claims to keep descriptors apart; of files nothing claims anything.
+    (broken,) = [line for line in done.output.splitlines() if "claimed by" in line]
+    assert broken.startswith("!   inherited_files") and "NOT PROVEN" in done.output
+    assert "no layer claims it" in done.output
+    refused = runner.invoke(doctor, ["--json"], standalone_mode=False)
+    assert isinstance(refused.exception, UsageError)
