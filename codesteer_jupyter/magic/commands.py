@@ -47,8 +47,8 @@ COMMANDS: dict[str, Command] = {
         Command("status", "status", "what is chosen and what is running", "setup", "status"),
         Command(
             "doctor",
-            "doctor",
-            "look for what is missing or broken, each with its cure",
+            "doctor [--prove]",
+            "look for what is missing or broken, each with its cure; --prove: try to escape",
             "doctor",
             "doctor",
         ),
