@@ -118,13 +118,13 @@ class ChildExecutor:
                     yield item
                 yield inner.execution(self.name)
             finally:
-                # Cancelled, dead, or code that is still there in a thread: the next run gets a
-                # new kernel.
-                if not inner.reusable or (inner.threads and not self._stateful):
+                # Cancelled, dead, or with something in it that goes on (a thread, a hook, a
+                # process that may start others faster than they are found): the next run gets a
+                # new kernel, and with this one everything below it ends.
+                left = inner.reusable and (inner.left or kernel.tree.sweep())
+                if not inner.reusable or (left and not self._stateful):
                     self._drop()
                     asyncio.get_running_loop().call_later(_REFILL_SECONDS, self._refill)
-                else:
-                    kernel.tree.sweep()
 
     def _refill(self) -> None:
         if not self._closed:
@@ -205,10 +205,10 @@ class _Run:
         return self._facts is not None and self._ending is None
 
     @property
-    def threads(self) -> int:
-        """How many threads the program left behind."""
-        threads = self._facts.get("threads") if self._facts else 0
-        return threads if isinstance(threads, int) else 1
+    def left(self) -> int:
+        """How many threads and hooks the program left behind in the kernel."""
+        left = self._facts.get("left") if self._facts else 0
+        return left if isinstance(left, int) else 1
 
     async def outputs(self) -> AsyncIterator[Output]:
         """What the program shows, until it ended, died or passed a limit."""

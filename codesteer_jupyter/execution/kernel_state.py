@@ -3,14 +3,15 @@
 Loaded by path in the kernel's process (see `kernel_side.py`). Restored are the namespace,
 builtins, `sys.path`, streams, the environment, the folder, random state, signal handlers and
 warnings; modules imported from a scratch folder are forgotten. What code did inside imported
-modules stays; threads that are left behind are reported, and the asking process then takes a new
-kernel.
+modules stays; threads and audit hooks that are left behind are reported, and the asking process
+then takes a new kernel.
 """
 
 from __future__ import annotations
 
 import builtins
 import contextlib
+import gc
 import importlib
 import importlib.util
 import os
@@ -81,6 +82,13 @@ class State:
         warnings.filterwarnings("ignore", message="To exit: use")
         self.filters = list(warnings.filters)
         self.threads = set(threading.enumerate())
+        self.hooked = False
+        sys.addaudithook(self._heard)
+
+    def _heard(self, event: str, _arguments: tuple[object, ...]) -> None:
+        # A hook cannot be removed: it would see, and act in, every later program.
+        if event == "sys.addaudithook":
+            self.hooked = True
 
     def begin(self, request: dict[str, Any]) -> list[str]:
         """Make everything ready for the next program; returns the resource limits in force.
@@ -115,7 +123,7 @@ class State:
         """How the program ended: its exception in plain words, and what is left behind."""
         described = None if error is None else self.inside.describe(error, _generated)
         left = [thread for thread in threading.enumerate() if thread not in self.threads]
-        return {"error": described, "threads": len(left)}
+        return {"error": described, "left": len(left) + self.hooked}
 
     def end(self) -> None:
         """Back to the base, after a program and while nobody waits."""
@@ -171,6 +179,9 @@ class State:
         sys.stdin, sys.stdout, sys.stderr = self.streams
         sys.path[:], sys.argv[:] = self.path, self.argv
         sys.setrecursionlimit(self.recursion)
+        for follow in (sys.settrace, sys.setprofile, threading.settrace, threading.setprofile):
+            follow(None)  # None is how each is taken away
+        gc.callbacks.clear()
         namespace, hook = self.shell.user_ns, self.shell.displayhook
         namespace.clear()
         namespace.update(self.namespace)

@@ -25,6 +25,7 @@ from codesteer_jupyter.execution.fork.fit import hazard, surroundings
 from codesteer_jupyter.execution.fork.forked import Given
 from codesteer_jupyter.execution.fork.guardian import guardian
 from codesteer_jupyter.execution.fork.held import Held, held
+from codesteer_jupyter.execution.fork.scrub import Place, find
 from codesteer_jupyter.execution.fork.snapshot import Snapshot, take
 from codesteer_jupyter.execution.limits import OutputCap, memory_bound
 from codesteer_jupyter.execution.main_thread import MainThread
@@ -138,16 +139,12 @@ class ForkExecutor:
         if not (alive and (self._stateful or (self._keep and finished and finished.changes))):
             snapshot.dismiss()
             return
-        if not snapshot.sweep():
-            snapshot.dismiss()
-            return
+        snapshot.sweep()
         self._last = Held(snapshot, code, finished.changes if finished else ())
         if self._stateful:
+            snapshot.wake()
             self._session = snapshot
-            held().put(self._last, shared=True)
-            return
-        snapshot.suspend()
-        held().put(self._last)
+        held().put(self._last, shared=self._stateful)
 
     async def _fork(self, limits: Limits) -> Snapshot:
         shell, main = _shell(), self._main
@@ -156,14 +153,12 @@ class ForkExecutor:
         ready = await self._ready_for(limits)
         plan, scratch = ready.plan, ready.scratch
         environment = {**own_folders(scratch, self._folder.fonts), "MPLBACKEND": _INLINE}
-        namespace = self._namespace if self._namespace is not None else shell.user_ns
-        known = frozenset(known_secrets(namespace))
 
         def make(end: Any, out: int, err: int) -> Given:
             return Given(
                 shell,
                 *(end, out, err, scratch, plan, environment),
-                *(self._values, known, self._diff),
+                *(self._values, ready.secrets, ready.places, self._diff),
             )
 
         try:
@@ -199,7 +194,11 @@ class ForkExecutor:
             hold_group=True,
         )
         confinement.prepare(plan)
-        return _Ready(_fitting(limits), scratch, plan)
+        known = frozenset(known_secrets(self._names()))
+        return _Ready(_fitting(limits), scratch, plan, known, tuple(find(known)))
+
+    def _names(self) -> dict[str, Any]:
+        return self._namespace if self._namespace is not None else _shell().user_ns
 
     async def _get_ready(self, limits: Limits) -> None:
         async with self._busy:
@@ -223,9 +222,7 @@ class ForkExecutor:
         if self._last is None:
             raise UsageError("No program has changed anything that could be adopted.")
         values = await self._last.values(names)
-        shell = _shell()
-        namespace = self._namespace if self._namespace is not None else shell.user_ns
-        namespace.update(values)
+        self._names().update(values)
 
     async def discard(self) -> None:
         """Forget the last program's snapshot; the live kernel never saw it."""
@@ -265,6 +262,8 @@ class _Ready:
     fits: tuple[object, ...]
     scratch: str
     plan: dict[str, Any]
+    secrets: frozenset[str]
+    places: tuple[Place, ...]
 
 
 def _fitting(limits: Limits) -> tuple[object, ...]:

@@ -30,6 +30,7 @@ from codesteer_jupyter.execution.fork import handback
 from codesteer_jupyter.execution.fork.channel import Sender, receive
 from codesteer_jupyter.execution.fork.descriptors import neutralise
 from codesteer_jupyter.execution.fork.mappings import detach_shared
+from codesteer_jupyter.execution.fork.scrub import Place, overwrite
 from codesteer_jupyter.execution.fork.secrets_out import clean_environment, clean_namespace
 from codesteer_jupyter.execution.fork.threads import single
 from codesteer_jupyter.execution.inside import describe
@@ -56,6 +57,7 @@ class Given:
         environment: set beside what the allow-list leaves of the kernel's.
         values: the `--with` values.
         secrets: known secret values, which no variable may hold.
+        places: where such values were found in memory.
         look: at which values: `named` by the program, or `all`.
     """
 
@@ -68,6 +70,7 @@ class Given:
     environment: Mapping[str, str]
     values: Mapping[str, Any]
     secrets: frozenset[str]
+    places: tuple[Place, ...]
     look: str
 
 
@@ -118,6 +121,7 @@ class _Snapshot:
         os.environ.update(given.environment)
         tempfile.tempdir = None
         clean_namespace(self._shell, given.values, given.secrets)
+        overwrite(given.places)
         single()
         outer = asyncio._get_running_loop()
         task = asyncio.current_task(outer) if outer is not None else None

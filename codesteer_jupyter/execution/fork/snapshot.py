@@ -25,6 +25,7 @@ from codesteer_jupyter.execution.supervised import Ending, Usage
 __all__ = ["Snapshot", "take"]
 
 _READ = 2**18
+_AGAIN = (0.02, 0.2)  # seconds until what was left is looked for again
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
@@ -112,9 +113,9 @@ class Snapshot:
                 os.kill(self.pid, number)
 
     def suspend(self) -> None:
-        """Stop the process where it is: threads that the program left do nothing more."""
+        """Stop every process of the group where it is: what the program left does nothing more."""
         if not self._stopped and self.poll() is None:
-            os.kill(self.pid, signal.SIGSTOP)
+            self._signal(signal.SIGSTOP)
             self._stopped = True
 
     def wake(self) -> None:
@@ -123,16 +124,22 @@ class Snapshot:
             os.kill(self.pid, signal.SIGCONT)
             self._stopped = False
 
-    def sweep(self) -> bool:
-        """Kill what the program started and left; whether nothing of it is there any more."""
-        for _ in range(5):
-            others = [pid for pid, _ in self._members() if pid != self.pid]
-            if not others:
-                return True
-            for pid in others:
+    def sweep(self) -> None:
+        """Kill what the program started and left. All of it is stopped first, by one signal, so
+        that nothing new is born meanwhile; the snapshot stays suspended. A process that was being
+        born at that moment appears a little later, stopped: so it is looked for again.
+        """
+        self.suspend()
+        self._kill_others()
+        with contextlib.suppress(RuntimeError):
+            for delay in _AGAIN:
+                asyncio.get_running_loop().call_later(delay, self._kill_others)
+
+    def _kill_others(self) -> None:
+        for pid, _ in self._members() if self._ending is None else ():
+            if pid != self.pid:
                 with contextlib.suppress(OSError):
                     os.kill(pid, signal.SIGKILL)
-        return False
 
     def dismiss(self) -> None:
         """End the whole group now. The process is collected when it is gone, without waiting for
