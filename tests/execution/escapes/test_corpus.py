@@ -26,7 +26,7 @@ ROOT_USER = hasattr(os, "geteuid") and os.geteuid() == 0
 EXECUTORS = [name for name in ("child", "subprocess", "fork") if name in executor_names()]
 # What no layer of an executor claims to stop: a snapshot has no pid namespace, and is a copy of
 # the process that holds the key.
-UNCLAIMED = {"fork": {"arguments_of_others", "own_memory"}}
+UNCLAIMED = {"fork": {"own_memory"}}
 UNPROTECTED = "tests.execution.escapes.unprotected:Unprotected"
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="attempts are made on Linux only")
