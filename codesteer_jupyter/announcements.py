@@ -16,8 +16,10 @@ import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
+from urllib.parse import urlsplit
 
 __all__ = [
+    "A",
     "Announcement",
     "ServerFiles",
     "answers",
@@ -55,7 +57,9 @@ class Announcement:
 
     @property
     def base_url(self) -> str:
-        return f"http://{self.host}:{self.port}/v1"
+        """Where its OpenAI protocol begins."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"http://{host}:{self.port}/v1"
 
 
 A = TypeVar("A", bound=Announcement)
@@ -139,8 +143,9 @@ def process_lives(info: Announcement) -> bool:
 def answers(info: Announcement, seconds: float = ANSWER_SECONDS) -> bool:
     """Whether a server that knows the token listens there."""
     connection = http.client.HTTPConnection(info.host, info.port, timeout=seconds)
+    path = f"{urlsplit(info.base_url).path}/models"
     try:
-        connection.request("GET", "/v1/models", headers={"Authorization": f"Bearer {info.token}"})
+        connection.request("GET", path, headers={"Authorization": f"Bearer {info.token}"})
         return connection.getresponse().status == 200
     except (OSError, http.client.HTTPException):
         return False
