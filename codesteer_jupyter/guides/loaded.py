@@ -11,25 +11,26 @@ import gc
 import importlib.util
 import json
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import psutil
 
 from codesteer_jupyter.errors import GuideError
 from codesteer_jupyter.guides.fetch import fetched
 from codesteer_jupyter.guides.weights import Source, locate, split_adapter
-from codesteer_jupyter.steering.completion import Decoding, Message
 
-__all__ = ["Generated", "Loaded", "Plan", "is_loaded", "load", "plan", "status", "unload"]
+if TYPE_CHECKING:
+    from codesteer_jupyter.guides.engine.engine import Engine
+
+__all__ = ["Plan", "is_loaded", "load", "plan", "status", "unload"]
 
 _EXTRA = "pip install 'codesteer_jupyter[local]'"
-_PREFILL = 256
 # Beside the weights: activations, cache of a few thousand tokens, copies made while loading.
 _OVERHEAD = 1.25
-_LOADED: dict[str, Loaded] = {}
+_LOADED: dict[str, tuple[Engine, Plan]] = {}
 _LOCK = threading.RLock()
 
 
@@ -54,114 +55,6 @@ class Plan:
             f"Loading {spec}: {_size(self.weights)} of weights, about {_size(self.needed)} of "
             f"memory on {self.device} ({_size(self.free)} free)."
         )
-
-
-@dataclass(frozen=True)
-class Generated:
-    """One reply: its text, why it ended (`stop`, `length`, `cancelled`), and the token counts."""
-
-    text: str
-    finish_reason: str
-    prompt_tokens: int
-    completion_tokens: int
-
-
-@dataclass(frozen=True)
-class Loaded:
-    """A model and its tokenizer. Use from one thread at a time: `lock`."""
-
-    spec: str
-    model: Any
-    tokenizer: Any
-    plan: Plan
-    context: int
-    lock: threading.Lock
-
-    def prompt(self, messages: Sequence[Message]) -> list[int]:
-        """Token ids of `messages` in the model's own chat format, up to its turn.
-
-        Raises:
-            GuideError: the template refuses these messages.
-        """
-        chat = [{"role": item.role, "content": item.content} for item in messages]
-        try:
-            text = self.tokenizer.apply_chat_template(
-                chat, tokenize=False, add_generation_prompt=True
-            )
-        except Exception as error:  # a template is a program of the checkpoint's author
-            raise GuideError(
-                f"The chat template of {self.spec} refuses the guide's dialogue ({error}); "
-                "use another checkpoint."
-            ) from error
-        ids: list[int] = self.tokenizer(text, add_special_tokens=False)["input_ids"]
-        return ids
-
-    def generate(
-        self,
-        ids: Sequence[int],
-        decoding: Decoding,
-        say: Callable[[str], None],
-        cancelled: threading.Event,
-    ) -> Generated:
-        """Continue `ids`; each new piece of text goes to `say`. Blocking.
-
-        Greedy unless the decoding has a temperature; then drawn with a generator of its own,
-        seeded from `decoding.seed` (0 without one): the process's random state is not touched.
-        """
-        import torch
-
-        most = min(decoding.max_tokens or 512, self.context - len(ids))
-        generator = torch.Generator(device="cpu").manual_seed(decoding.seed or 0)
-        ends = self._ends()
-        new: list[int] = []
-        said = ""
-        past: Any = None
-        pending = list(ids)
-        reason = "length"
-        with torch.inference_mode():
-            while len(new) < most:
-                while pending:
-                    if cancelled.is_set():
-                        return Generated(said, "cancelled", len(ids), len(new))
-                    part, pending = pending[:_PREFILL], pending[_PREFILL:]
-                    batch = torch.tensor([part], device=self.model.device)
-                    out = self.model(input_ids=batch, past_key_values=past, use_cache=True)
-                    past = out.past_key_values
-                token = _draw(out.logits[0, -1].float().cpu(), decoding, generator)
-                if token in ends:
-                    reason = "stop"
-                    break
-                new.append(token)
-                pending = [token]
-                whole = self.tokenizer.decode(new, skip_special_tokens=True)
-                # Half a character is held back until its other bytes are there.
-                if not whole.endswith("\ufffd") and whole.startswith(said):
-                    if len(whole) > len(said):
-                        say(whole[len(said) :])
-                    said = whole
-        text = self.tokenizer.decode(new, skip_special_tokens=True)
-        if text.startswith(said) and len(text) > len(said):
-            say(text[len(said) :])
-        return Generated(text, reason, len(ids), len(new))
-
-    def _ends(self) -> set[int]:
-        configured = getattr(self.model.generation_config, "eos_token_id", None)
-        ends = configured if isinstance(configured, list) else [configured]
-        return {int(end) for end in [*ends, self.tokenizer.eos_token_id] if end is not None}
-
-
-def _draw(logits: Any, decoding: Decoding, generator: Any) -> int:
-    import torch
-
-    if not decoding.temperature:
-        return int(logits.argmax())
-    weights = torch.softmax(logits / decoding.temperature, dim=-1)
-    if decoding.top_p is not None and decoding.top_p < 1:
-        ordered, order = weights.sort(descending=True)
-        # The most likely token always stays; the one that crosses the bound does too.
-        ordered[ordered.cumsum(-1) - ordered >= decoding.top_p] = 0
-        weights = torch.zeros_like(weights).scatter(0, order, ordered)
-    return int(torch.multinomial(weights, 1, generator=generator))
 
 
 def _size(amount: int) -> str:
@@ -258,7 +151,7 @@ def is_loaded(spec: str) -> bool:
     return spec in _LOADED
 
 
-def load(spec: str, *, allow_download: bool = False, planned: Plan | None = None) -> Loaded:
+def load(spec: str, *, allow_download: bool = False, planned: Plan | None = None) -> Engine:
     """Load `spec` once per process; a second call gives the same object. Blocking.
 
     Raises:
@@ -266,13 +159,16 @@ def load(spec: str, *, allow_download: bool = False, planned: Plan | None = None
     """
     with _LOCK:
         if spec not in _LOADED:
-            _LOADED[spec] = _load(spec, planned or plan(spec, allow_download=allow_download))
-        return _LOADED[spec]
+            planned = planned or plan(spec, allow_download=allow_download)
+            _LOADED[spec] = _load(spec, planned), planned
+        return _LOADED[spec][0]
 
 
-def _load(spec: str, planned: Plan) -> Loaded:
+def _load(spec: str, planned: Plan) -> Engine:
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    from codesteer_jupyter.guides.engine.engine import Engine
 
     source = planned.source
     options = {"gguf_file": source.gguf} if source.gguf else {}
@@ -301,7 +197,7 @@ def _load(spec: str, planned: Plan) -> Loaded:
         ) from error
     text_config = model.config.get_text_config()
     context = int(getattr(text_config, "max_position_embeddings", 0) or 8192)
-    return Loaded(spec, model, tokenizer, planned, context, threading.Lock())
+    return Engine(model, tokenizer, spec, context)
 
 
 def _add_adapter(model: Any, adapter: str) -> None:
@@ -336,7 +232,7 @@ def unload(spec: str | None = None) -> list[str]:
     """Drop `spec`, or all, from memory; returns what was dropped."""
     with _LOCK:
         dropped = [name for name in _LOADED if spec in (None, name)]
-        cuda = any(_LOADED[name].plan.device == "cuda" for name in dropped)
+        cuda = any(_LOADED[name][1].device == "cuda" for name in dropped)
         for name in dropped:
             del _LOADED[name]
     gc.collect()
@@ -346,14 +242,17 @@ def unload(spec: str | None = None) -> list[str]:
 
 
 def status() -> list[dict[str, Any]]:
-    """What is in memory: spec, device, dtype, bytes of weights, context length in tokens."""
+    """What is in memory: spec, device, dtype, bytes of weights, bytes of the kept
+    cache, context length in tokens.
+    """
     return [
         {
             "spec": spec,
-            "device": item.plan.device,
-            "dtype": item.plan.dtype,
-            "bytes": item.plan.weights,
-            "context": item.context,
+            "device": plan.device,
+            "dtype": plan.dtype,
+            "bytes": plan.weights,
+            "kept": engine.kept.size(),
+            "context": engine.context,
         }
-        for spec, item in _LOADED.items()
+        for spec, (engine, plan) in _LOADED.items()
     ]

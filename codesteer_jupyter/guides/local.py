@@ -11,10 +11,11 @@ import dataclasses
 import threading
 import time
 from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING
 
 from codesteer_jupyter.errors import GuideError
 from codesteer_jupyter.guides.chat import read_advice, untrained
-from codesteer_jupyter.guides.loaded import Generated, Loaded, is_loaded, load, plan
+from codesteer_jupyter.guides.loaded import is_loaded, load, plan
 from codesteer_jupyter.guides.weights import split_adapter
 from codesteer_jupyter.steering.completion import Decoding, Delta, Message, Notice
 from codesteer_jupyter.steering.dialogue import excerpt, guide_messages
@@ -22,6 +23,9 @@ from codesteer_jupyter.steering.guidance import Advice
 from codesteer_jupyter.steering.procedure import Procedure
 from codesteer_jupyter.steering.profile import Profile
 from codesteer_jupyter.steering.trajectory import Trajectory, Usage
+
+if TYPE_CHECKING:
+    from codesteer_jupyter.guides.engine.engine import Engine, Generated
 
 __all__ = ["LocalGuide", "fit"]
 
@@ -95,12 +99,13 @@ class LocalGuide:
                 calls=1,
                 prompt_tokens=item.prompt_tokens,
                 completion_tokens=item.completion_tokens,
+                cached_tokens=item.cached_tokens,
                 seconds=time.monotonic() - began,
             )
             yield read_advice(item.text, self._profile, usage, self.name)
 
 
-def fit(loaded: Loaded, messages: list[Message], decoding: Decoding) -> tuple[list[int], Decoding]:
+def fit(loaded: Engine, messages: list[Message], decoding: Decoding) -> tuple[list[int], Decoding]:
     """Token ids of the dialogue, shortened to the model's context, and the decoding that fits.
 
     The reports of the oldest rounds are shortened first; the question and the newest two rounds
@@ -129,7 +134,7 @@ def fit(loaded: Loaded, messages: list[Message], decoding: Decoding) -> tuple[li
 
 
 async def _in_thread(
-    loaded: Loaded, ids: list[int], decoding: Decoding
+    loaded: Engine, ids: list[int], decoding: Decoding
 ) -> AsyncIterator[str | Generated]:
     """Pieces of text as they are made in a worker thread, then the whole reply. Leaving early
     (cancelled, closed) stops the thread at its next token.
@@ -143,11 +148,10 @@ async def _in_thread(
             loop.call_soon_threadsafe(queue.put_nowait, item)
 
     def work() -> Generated:
-        with loaded.lock:
-            try:
-                return loaded.generate(ids, decoding, post, cancelled)
-            finally:
-                post(None)
+        try:
+            return loaded.generate(ids, decoding, post, cancelled)
+        finally:
+            post(None)
 
     task = asyncio.create_task(asyncio.to_thread(work))
     try:
@@ -158,7 +162,7 @@ async def _in_thread(
         cancelled.set()
 
 
-async def _unless_out_of_memory(task: asyncio.Task[Generated], loaded: Loaded) -> Generated:
+async def _unless_out_of_memory(task: asyncio.Task[Generated], loaded: Engine) -> Generated:
     try:
         return await task
     except (MemoryError, RuntimeError) as error:

@@ -124,13 +124,20 @@ async def test_cancelling_stops_the_thread(tiny: Path) -> None:
         if isinstance(item, Delta):
             break
     await stream.aclose()
-    free = await asyncio.to_thread(store.load(str(tiny)).lock.acquire, True, 10)
-    assert free, "the worker gave the model back"
-    store.load(str(tiny)).lock.release()
+    lock = store.load(str(tiny)).lock
+
+    def take() -> bool:
+        taken = lock.acquire(timeout=10)
+        if taken:
+            lock.release()
+        return taken
+
+    assert await asyncio.to_thread(take), "the worker gave the model back"
 
 
 def test_old_rounds_are_shortened_first_never_question_or_newest(tiny: Path) -> None:
-    guide = dataclasses.replace(store.load(str(tiny)), context=2400)
+    guide = store.load(str(tiny))
+    guide.context = 2400
     messages = [Message("user", "QUESTION " * 20)]
     for number in range(5):
         messages.append(Message("assistant", f"guidance {number}"))
