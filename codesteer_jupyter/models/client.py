@@ -252,7 +252,8 @@ class _Request:
     def _completion(self, reply: Reply, finish_reason: str) -> Completion:
         seconds = time.monotonic() - self.began
         usage = self.usage + Usage(seconds=seconds)
-        return Completion(reply.text, reply.reasoning or None, finish_reason, usage)
+        logprobs = tuple(reply.logprobs) or None
+        return Completion(reply.text, reply.reasoning or None, finish_reason, usage, logprobs)
 
     def _count(self, sent: dict[str, Any], reply: Reply) -> None:
         """Add what this attempt spent: as the server says, or else four characters a token,

@@ -10,22 +10,19 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from codesteer_jupyter.errors import GuideError
-from codesteer_jupyter.guides.serving.requests import BadRequest, Generation, Labels, Prompt
-from codesteer_jupyter.steering.completion import Message
+from codesteer_jupyter.guides.serving.requests import (
+    Ahead,
+    BadRequest,
+    Generation,
+    Labels,
+    Prompt,
+)
+from codesteer_jupyter.steering.completion import Message, TokenLogprob
 
 if TYPE_CHECKING:
     from codesteer_jupyter.guides.engine.engine import Engine, Generated
 
-__all__ = ["Made", "Scores", "TokenScore", "carry_out", "score_labels", "tokens_of"]
-
-
-@dataclass(frozen=True)
-class TokenScore:
-    """A token as text, its natural log probability, and the most likely ones at its place."""
-
-    token: str
-    logprob: float
-    top: tuple[tuple[str, float], ...]
+__all__ = ["Made", "Scores", "carry_out", "read_ahead", "score_labels", "tokens_of"]
 
 
 @dataclass(frozen=True)
@@ -37,20 +34,23 @@ class Made:
     prompt_tokens: int
     completion_tokens: int
     cached_tokens: int = 0
-    scores: tuple[TokenScore, ...] | None = None
+    scores: tuple[TokenLogprob, ...] | None = None
 
 
 @dataclass(frozen=True)
 class Scores:
-    """Natural log probabilities of whole labels, tokens of each label, tokens of the prompt."""
+    """Natural log probabilities of whole labels, tokens of each label and of the prompt."""
 
     logprobs: tuple[float, ...]
     lengths: tuple[int, ...]
     prompt_tokens: int
 
 
-def tokens_of(engine: Engine, prompt: Prompt, *, continued: bool = False) -> list[int]:
-    """Token ids of a prompt; with `continued` its last message is the beginning of the reply.
+def tokens_of(
+    engine: Engine, prompt: Prompt, *, continued: bool = False, cut: bool = False
+) -> list[int]:
+    """Token ids of a prompt; with `continued` its last message is the beginning of the reply, with
+    `cut` whoever wrote its last message may go on with it.
 
     Raises:
         BadRequest: the chat template refuses the messages, or an id is not in the vocabulary.
@@ -67,7 +67,7 @@ def tokens_of(engine: Engine, prompt: Prompt, *, continued: bool = False) -> lis
     try:
         if continued:
             return engine.prompt(messages[:-1]) + engine.encode(messages[-1].content)
-        return engine.prompt(messages)
+        return engine.beginning(messages) if cut else engine.prompt(messages)
     except GuideError as error:
         raise BadRequest(error.message, "messages") from error
 
@@ -116,12 +116,12 @@ def carry_out(
     )
 
 
-def _scores(engine: Engine, made: Generated, top: int) -> tuple[TokenScore, ...]:
+def _scores(engine: Engine, made: Generated, top: int) -> tuple[TokenLogprob, ...]:
     def text(token: int) -> str:
         return str(engine.tokenizer.decode([token]))
 
     return tuple(
-        TokenScore(
+        TokenLogprob(
             text(item.id),
             item.logprob,
             tuple((text(other), worth) for other, worth in item.top[:top]),
@@ -137,11 +137,28 @@ def score_labels(engine: Engine, request: Labels, cancelled: threading.Event) ->
         BadRequest: as `carry_out`; also a label without any token.
         CancelledError: `cancelled` was set.
     """
-    ids = tokens_of(engine, request.messages)
-    labels = [engine.encode(label) for label in request.labels]
+    ids = tokens_of(engine, request.prompt)
+    labels = [tokens_of(engine, label) for label in request.labels]
     if not all(labels):
         raise BadRequest("a label holds no token", "labels")
     if _room(engine, ids) < max(map(len, labels)):
         raise BadRequest("the labels do not fit behind the messages", "labels")
-    scores = engine.score(ids, labels, cancelled)
+    from codesteer_jupyter.guides.engine.engine import Cancelled
+
+    try:
+        scores = engine.score(ids, labels, cancelled)
+    except Cancelled as error:
+        raise CancelledError from error
     return Scores(tuple(scores), tuple(map(len, labels)), len(ids))
+
+
+def read_ahead(engine: Engine, request: Ahead, cancelled: threading.Event) -> tuple[int, int]:
+    """Read a prompt for a later request; tokens of it that were known, and that were read now.
+
+    Raises:
+        BadRequest: as `carry_out`.
+    """
+    ids = tokens_of(engine, request.prompt)
+    _room(engine, ids)
+    known = engine.known(ids)
+    return known, engine.prefill(ids, cancelled) if request.compute else 0

@@ -24,6 +24,7 @@ from codesteer_jupyter.guides.serving import requests
 from codesteer_jupyter.guides.serving.generation import (
     Made,
     carry_out,
+    read_ahead,
     score_labels,
     tokens_of,
 )
@@ -173,6 +174,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
                 "/v1/chat/completions": lambda: self._generate(requests.chat, is_chat=True),
                 "/v1/completions": lambda: self._generate(requests.completion, is_chat=False),
                 "/v1/label_scores": self._label_scores,
+                "/v1/prefill": self._prefill,
                 "/tokenize": self._tokenize,
             }
         )
@@ -256,10 +258,10 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         self._send(200, model_entry(name, self.owner.engine.context, self.owner.created))
 
     def _tokenize(self) -> None:
-        prompt = requests.tokenize(self._json())
+        prompt, cut = requests.tokenize(self._json())
         engine = self.owner.engine
         # A tokenizer is not to be used by two threads at once.
-        job = self._submit(None, lambda _, __: tokens_of(engine, prompt))
+        job = self._submit(None, lambda _, __: tokens_of(engine, prompt, cut=cut))
         self._watch(job)
         ids, context = job.future.result(), engine.context
         self._send(200, {"count": len(ids), "max_model_len": context, "tokens": ids})
@@ -281,6 +283,16 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         used = usage(Made("", "stop", scores.prompt_tokens, 0))
         body = {"object": "list", "model": self.owner.name, "data": data, "usage": used}
         self._send(200, body)
+
+    def _prefill(self) -> None:
+        request = requests.ahead(self._json())
+        engine = self.owner.engine
+        job = self._submit(
+            request.client, lambda _, cancelled: read_ahead(engine, request, cancelled)
+        )
+        self._watch(job)
+        known, computed = job.future.result()
+        self._send(200, {"object": "prefill", "cached_tokens": known, "computed_tokens": computed})
 
     def _generate(self, read: Callable[[Mapping[str, Any]], Generation], *, is_chat: bool) -> None:
         request = read(self._json())

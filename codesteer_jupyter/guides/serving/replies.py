@@ -7,7 +7,8 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from codesteer_jupyter.guides.serving.generation import Made, TokenScore
+from codesteer_jupyter.guides.serving.generation import Made
+from codesteer_jupyter.steering.completion import TokenLogprob
 
 __all__ = ["OWNER", "Reply", "error_body", "model_entry", "models_body", "usage"]
 
@@ -104,7 +105,7 @@ class Reply:
             choice["text"] = text
         return self._head(chunk=True) | {"choices": [choice]}
 
-    def _logprobs(self, scores: Sequence[TokenScore] | None) -> dict[str, Any] | None:
+    def _logprobs(self, scores: Sequence[TokenLogprob] | None) -> dict[str, Any] | None:
         if scores is None:
             return None
         if self._chat:
@@ -132,7 +133,7 @@ def usage(made: Made) -> dict[str, Any]:
     }
 
 
-def _entry(score: TokenScore) -> dict[str, Any]:
+def _entry(score: TokenLogprob) -> dict[str, Any]:
     top = [{"token": token, "logprob": value, "bytes": _bytes(token)} for token, value in score.top]
     own = {"token": score.token, "logprob": score.logprob, "bytes": _bytes(score.token)}
     return own | {"top_logprobs": top}

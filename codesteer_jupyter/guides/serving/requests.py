@@ -10,10 +10,12 @@ from typing import Any, Literal
 from codesteer_jupyter.steering.completion import Decoding, Message
 
 __all__ = [
+    "Ahead",
     "BadRequest",
     "Generation",
     "Labels",
     "Prompt",
+    "ahead",
     "chat",
     "completion",
     "label_scores",
@@ -77,10 +79,19 @@ class Generation:
 
 @dataclass(frozen=True)
 class Labels:
-    """A request for the log probabilities of whole labels as the beginning of the reply."""
+    """A request for the log probabilities of whole labels right after a prompt."""
 
-    messages: tuple[Message, ...]
-    labels: tuple[str, ...]
+    prompt: Prompt
+    labels: tuple[str | tuple[int, ...], ...]
+    client: str | None = None
+
+
+@dataclass(frozen=True)
+class Ahead:
+    """A request to read a prompt for later; without `compute`, only to say how much is known."""
+
+    prompt: Prompt
+    compute: bool = True
     client: str | None = None
 
 
@@ -101,35 +112,57 @@ def chat(data: Mapping[str, Any]) -> Generation:
 
 def completion(data: Mapping[str, Any]) -> Generation:
     """Of `/v1/completions`: one prompt, as text or as token ids."""
-    prompt = data.get("prompt")
-    if isinstance(prompt, list) and len(prompt) == 1 and not isinstance(prompt[0], int):
-        prompt = prompt[0]
-    if isinstance(prompt, list) and prompt and all(_is_whole(item) for item in prompt):
-        prompt = tuple(prompt)
-    if not prompt or not isinstance(prompt, (str, tuple)):
-        raise BadRequest("prompt must be one text or one list of token ids", "prompt")
-    return _generation(data, prompt, _whole(data, "logprobs", 0, MOST_TOP), False)
+    return _generation(data, _prompt(data), _whole(data, "logprobs", 0, MOST_TOP), False)
 
 
 def label_scores(data: Mapping[str, Any]) -> Labels:
     """Of `/v1/label_scores`."""
     labels = data.get("labels")
-    sound = isinstance(labels, list) and 1 <= len(labels) <= _MOST_LABELS
-    if not sound or not all(isinstance(item, str) and item for item in labels or ()):
-        raise BadRequest(f"labels must be a list of 1 to {_MOST_LABELS} texts", "labels")
-    return Labels(_messages(data), tuple(labels or ()), _client(data))
+    if not isinstance(labels, list) or not 1 <= len(labels) <= _MOST_LABELS:
+        raise BadRequest(f"labels must be a list of 1 to {_MOST_LABELS} labels", "labels")
+    read = [_text_or_ids(label) for label in labels]
+    found = tuple(label for label in read if label is not None)
+    if len(found) < len(read):
+        raise BadRequest("a label must be a text or a list of token ids", "labels")
+    return Labels(_any_prompt(data), found, _client(data))
 
 
-def tokenize(data: Mapping[str, Any]) -> tuple[Message, ...] | str:
-    """Of `/tokenize`: messages as the model reads them, or a plain text."""
-    if isinstance(data.get("prompt"), str):
-        return str(data["prompt"])
-    return _messages(data)
+def ahead(data: Mapping[str, Any]) -> Ahead:
+    """Of `/v1/prefill`."""
+    return Ahead(
+        _any_prompt(data), data.get("compute") is None or _flag(data, "compute"), _client(data)
+    )
+
+
+def tokenize(data: Mapping[str, Any]) -> tuple[Prompt, bool]:
+    """Of `/tokenize`: what is to be told in tokens, and whether its last message is broken off."""
+    return _any_prompt(data), _flag(data, "continue_final_message")
+
+
+def _any_prompt(data: Mapping[str, Any]) -> Prompt:
+    return _prompt(data) if data.get("prompt") is not None else _messages(data)
+
+
+def _prompt(data: Mapping[str, Any]) -> Prompt:
+    prompt = data.get("prompt")
+    if isinstance(prompt, list) and len(prompt) == 1 and not _is_whole(prompt[0]):
+        prompt = prompt[0]
+    found = _text_or_ids(prompt)
+    if found is None:
+        raise BadRequest("prompt must be one text or one list of token ids", "prompt")
+    return found
+
+
+def _text_or_ids(value: Any) -> str | tuple[int, ...] | None:
+    if isinstance(value, str):
+        return value or None
+    sound = isinstance(value, list) and value and all(_is_whole(item) for item in value)
+    return tuple(value) if sound else None
 
 
 def _generation(
     data: Mapping[str, Any],
-    prompt: tuple[Message, ...] | str | tuple[int, ...],
+    prompt: Prompt,
     top: int | None,
     continued: bool,
 ) -> Generation:
