@@ -22,8 +22,8 @@ from codesteer_jupyter.steering.completion import (
     Restart,
     TaskModel,
 )
-from codesteer_jupyter.steering.dialogue import guide_messages
 from codesteer_jupyter.steering.guidance import Advice
+from codesteer_jupyter.steering.guide_dialogue import guide_messages
 from codesteer_jupyter.steering.procedure import Procedure
 from codesteer_jupyter.steering.profile import Profile
 from codesteer_jupyter.steering.trajectory import Trajectory, Usage

@@ -26,6 +26,7 @@ def guide(
     profile: Profile,
     procedure: Procedure,
     allow_download: bool = False,
+    guide_memory: int | None = None,
     seed: int | None = None,
     model: Callable[[str], TaskModel] | None = None,
     **model_options: Any,
@@ -38,6 +39,7 @@ def guide(
         procedure: switches of the run; the guide's decoding is among them.
         task_model: the run's task model; `self` steers with this very instance.
         allow_download: a local guide may fetch more than 200 MB.
+        guide_memory: bytes a local guide may take; None for what is free.
         seed: of a guide that samples.
         model: makes the task model of an `endpoint:` guide from its model string; None means
             `models.resolve.task_model` with `model_options`.
@@ -69,7 +71,14 @@ def guide(
             )
         from codesteer_jupyter.guides.local import LocalGuide
 
-        return LocalGuide(rest, profile, procedure, allow_download=allow_download, seed=seed)
+        return LocalGuide(
+            rest,
+            profile,
+            procedure,
+            allow_download=allow_download,
+            seed=seed,
+            memory=guide_memory,
+        )
     names = [name.partition(":")[0] for name in KINDS]
     near = difflib.get_close_matches(kind, names, n=1, cutoff=0.5)
     hint = f" (did you mean {near[0]}?)" if near else ""

@@ -127,6 +127,10 @@ class Engine:
 
     # -- reading -----------------------------------------------------------------------------------
 
+    def known(self, ids: Sequence[int]) -> int:
+        """How many of `ids`, from the first on, have been read and are kept."""
+        return min(common_prefix(self.kept.ids, ids), len(ids) - 1)
+
     def prefill(self, ids: Sequence[int], cancelled: threading.Event | None = None) -> int:
         """Read `ids` ahead; returns how many tokens had to be computed. Stops early, keeping what
         it has read, once `cancelled` is set.
@@ -153,7 +157,7 @@ class Engine:
 
     def _after(self, ids: Sequence[int], cancelled: threading.Event | None) -> tuple[Any, int]:
         """Logits after `ids`, and how many of them had been read before."""
-        cached = self.kept.rewind(min(common_prefix(self.kept.ids, ids), len(ids) - 1))
+        cached = self.kept.rewind(self.known(ids))
         return self._read(list(ids[cached:]), cancelled)[-1], cached
 
     def _forward(self, ids: Sequence[int], *, last_only: bool) -> Any:
@@ -239,9 +243,7 @@ class Engine:
 
         Greedy unless the decoding has a temperature; then drawn with a generator of its own,
         seeded from `decoding.seed` (0 without one): the process's random state is not touched.
-
-        Args:
-            logprobs: how many of the likeliest tokens are reported beside each token written.
+        With `logprobs`, that many of the likeliest tokens are reported beside each token written.
         """
         most = min(decoding.max_tokens or _DEFAULT_TOKENS, self.context - len(ids))
         new: list[int] = []
@@ -312,6 +314,11 @@ class Engine:
         taken = common_prefix(draft, chosen)
         self.kept.rewind(len(self.kept.ids) - (len(draft) - taken))
         return logits[taken], draft[:taken]
+
+    def close(self) -> None:
+        """Let go of model and cache; the engine is of no use afterwards."""
+        self.model = None
+        self.kept = None  # type: ignore[assignment]  # freed on purpose
 
     def ends(self) -> set[int]:
         """Tokens that end a reply."""
