@@ -34,6 +34,12 @@ def guide() -> None:
 @click.option("--vllm", metavar="COMMAND", default="", help="The vllm command for --backend vllm.")
 @click.option("--allow-download", is_flag=True, help="Fetch weights over 200 MB.")
 @click.option(
+    "--guide-memory",
+    type=click.IntRange(1),
+    metavar="MIB",
+    help="Most memory our own server takes for it, MiB; by default what is free.",
+)
+@click.option(
     "--service",
     is_flag=True,
     help="Run as a service of JupyterHub, which says where and for whom.",

@@ -39,6 +39,7 @@ class ChatGuide:
         name: the guide string of the record, `self` or `endpoint:<model string>`.
         seed: passed on to the model where it samples.
         owned: the model was made for this guide: closing the guide closes it.
+        opening: said before the first advice.
     """
 
     def __init__(
@@ -50,6 +51,7 @@ class ChatGuide:
         *,
         seed: int | None = None,
         owned: bool = False,
+        opening: Notice | None = None,
     ) -> None:
         self._model = model
         self._profile = profile
@@ -57,6 +59,7 @@ class ChatGuide:
         self._name = name
         self._seed = seed
         self._owned = owned
+        self._opening = opening
 
     @property
     def name(self) -> str:
@@ -78,6 +81,9 @@ class ChatGuide:
         Raises:
             GuideError: the model cannot be reached, or said nothing.
         """
+        opening, self._opening = self._opening, None
+        if opening is not None:
+            yield opening
         if not trajectory.rounds and "codesteer" in self._name.casefold():
             notice = untrained(self._profile, self._name.removeprefix("endpoint:"))
             if notice is not None:

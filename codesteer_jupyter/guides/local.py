@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import functools
 import threading
 import time
 from collections.abc import AsyncIterator, Callable
@@ -34,9 +35,12 @@ from codesteer_jupyter.steering.trajectory import Trajectory, Usage
 
 if TYPE_CHECKING:
     from codesteer_jupyter.guides.engine.engine import Engine
+    from codesteer_jupyter.guides.loading import Tell
 
-__all__ = ["LocalGuide", "Reply", "fit", "reply"]
+__all__ = ["Engines", "LocalGuide", "Reply", "fit", "reply"]
 
+#: Gives an engine; it may tell lines meanwhile, and gives up when the event is set.
+Engines = Callable[["Tell | None", "threading.Event | None"], "Engine"]
 _SHORT = 240
 _LEAST_REPLY = 48
 T = TypeVar("T")
@@ -61,6 +65,8 @@ class LocalGuide:
         allow_download: fetch more than 200 MB if the weights are not here.
         seed: of the drawing where the procedure's guide decoding samples.
         memory: bytes the guide may take; None for what is free.
+        engine: gives the engine, or one elsewhere with its methods; None loads it here.
+        name: the guide string; None is `local:SPEC`.
     """
 
     def __init__(
@@ -72,23 +78,27 @@ class LocalGuide:
         allow_download: bool = False,
         seed: int | None = None,
         memory: int | None = None,
+        engine: Engines | None = None,
+        name: str | None = None,
     ) -> None:
         self._spec = spec.strip()
         self._profile = profile
         self._procedure = procedure
-        self._wish = loaded.Wish(self._spec, allow_download=allow_download, memory=memory)
+        wish = loaded.Wish(self._spec, allow_download=allow_download, memory=memory)
+        self._engine = engine or functools.partial(loaded.load, wish)
+        self._name = name or f"local:{self._spec}"
         self._decoding = dataclasses.replace(procedure.guide_decoding, seed=seed)
 
     @property
     def name(self) -> str:
-        return f"local:{self._spec}"
+        return self._name
 
     async def prepare(self, trajectory: Trajectory) -> None:
         """While the round's code runs: load the model if need be, and read the answer ahead."""
         cancelled = threading.Event()
 
         def ahead() -> None:
-            engine = loaded.load(self._wish, cancelled=cancelled)
+            engine = self._engine(None, cancelled)
             messages = guide_messages_ahead(trajectory, self._profile, self._procedure)
             if messages is None or cancelled.is_set():
                 return
@@ -113,9 +123,7 @@ class LocalGuide:
             GuideError: the model cannot be had, the dialogue does not fit, or the reply is empty.
         """
         engine: Engine | None = None
-        async for told in _in_thread(
-            lambda tell, cancelled: loaded.load(self._wish, tell, cancelled)
-        ):
+        async for told in _in_thread(self._engine):
             if isinstance(told, str):
                 yield Notice("guide_loading", told)
             else:

@@ -61,24 +61,26 @@ def guide(
             raise UsageError("Guide endpoint: needs a model, e.g. endpoint:openai:gpt-4o.")
         from codesteer_jupyter.guides.chat import ChatGuide
 
-        make = model or _task_model(model_options)
-        return ChatGuide(make(rest), profile, procedure, f"endpoint:{rest}", seed=seed, owned=True)
+        made = (model or _task_model(model_options))(rest)
+        if rest.strip().startswith(("http://", "https://")):
+            from codesteer_jupyter.models.client import OpenAICompatible
+
+            if isinstance(made, OpenAICompatible):
+                from codesteer_jupyter.guides.shared import AddressedGuide
+
+                return AddressedGuide(made, profile, procedure, seed=seed)
+        return ChatGuide(made, profile, procedure, f"endpoint:{rest}", seed=seed, owned=True)
     if kind == "local":
         if not rest.strip():
             raise UsageError(
                 "Guide local: needs a model folder, a .gguf file or a hub id, "
                 f"e.g. local:{CODESTEER_V1}."
             )
-        from codesteer_jupyter.guides.local import LocalGuide
+        from codesteer_jupyter.guides.loaded import Wish
+        from codesteer_jupyter.guides.shared import local_guide
 
-        return LocalGuide(
-            rest,
-            profile,
-            procedure,
-            allow_download=allow_download,
-            seed=seed,
-            memory=guide_memory,
-        )
+        wish = Wish(rest.strip(), allow_download=allow_download, memory=guide_memory)
+        return local_guide(wish, profile, procedure, seed=seed)
     names = [name.partition(":")[0] for name in KINDS]
     near = difflib.get_close_matches(kind, names, n=1, cutoff=0.5)
     hint = f" (did you mean {near[0]}?)" if near else ""

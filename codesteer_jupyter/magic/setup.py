@@ -70,6 +70,8 @@ def guide(notebook: Notebook, words: list[str]) -> None:
         dropped = loaded.unload()
         print(f"Freed {', '.join(dropped)}." if dropped else "No local guide is in memory.")
         return
+    from codesteer_jupyter.guides.serving.discovery import served_guides
+
     held = loaded.status()
     for item in held:
         if "told" in item:
@@ -82,6 +84,8 @@ def guide(notebook: Notebook, words: list[str]) -> None:
         )
     if not held:
         print("No local guide is in memory.")
+    for info in served_guides():
+        print(f"{info.spec}: served on this machine by process {info.pid} ({info.about}).")
 
 
 def _load(notebook: Notebook) -> None:

@@ -32,7 +32,7 @@ LABELS = ["<<<Code>>>", "<<<Text>>>", "<<<Refine>>>", "<<<Return Answer>>>"]
 @pytest.fixture(scope="module")
 def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     folder = make_tiny_llama(tmp_path_factory.mktemp("served"), context=2048)
-    yield store.load(str(folder))
+    yield store.load(store.Wish(str(folder)))
     store.unload()
 
 

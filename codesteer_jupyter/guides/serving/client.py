@@ -236,6 +236,9 @@ class _Server:
                 if isinstance(event.get("error"), Mapping):
                     raise self._refused(0, event["error"].get("message"))
                 yield event
+        # A connection that is broken off on this side ends as quietly as one that is on the other.
+        if cancelled.is_set():
+            raise CancelledError
         raise self._gone()
 
     @contextlib.contextmanager

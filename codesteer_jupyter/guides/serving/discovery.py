@@ -24,6 +24,7 @@ from codesteer_jupyter.guides.weights import split_adapter
 
 __all__ = [
     "ServedGuide",
+    "announced",
     "canonical",
     "files_of",
     "find_served",
@@ -84,14 +85,15 @@ def files_of(spec: str) -> ServerFiles:
 
 def find_served(spec: str) -> ServedGuide | None:
     """The living server of this model, or None; what a server that was killed left is removed."""
+    info = announced(spec)
+    return info if info is not None and answers(info) else None
+
+
+def announced(spec: str) -> ServedGuide | None:
+    """As `find_served`, without asking the server whether it answers."""
     files = files_of(spec)
-    info = _living(files)
-    return info if info is not None and info.spec == canonical(spec) and answers(info) else None
-
-
-def _living(files: ServerFiles) -> ServedGuide | None:
     info = read_announcement(files.info, ServedGuide)
-    if info is None:
+    if info is None or info.spec != canonical(spec):
         return None
     if process_lives(info):
         return info

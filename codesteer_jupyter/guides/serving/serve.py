@@ -36,6 +36,7 @@ class ServeOptions:
         name: what clients call the model; "" takes it from `spec`.
         port: 0 is any free one.
         backend: `auto` is vLLM where it is installed with a CUDA GPU, else our own server.
+        guide_memory: MiB our own server may take for it; None for what is free.
         vllm: the `vllm` command; "" looks for it.
         service: JupyterHub starts this process and says where it listens and who may use it.
     """
@@ -47,6 +48,7 @@ class ServeOptions:
     backend: Backend = "auto"
     vllm: str = ""
     allow_download: bool = False
+    guide_memory: int | None = None
     service: bool = False
 
     @property
@@ -180,10 +182,14 @@ def _serve_ourselves(
     from codesteer_jupyter.guides.serving.http import GuideServer
 
     token = _token()
-    planned = loaded.plan(options.spec, allow_download=options.allow_download)
-    say(planned.sentence(options.spec))
-    engine = loaded.load(options.spec, planned=planned)
-    about = f"{planned.dtype} on {planned.device}"
+    wish = loaded.Wish(
+        options.spec,
+        allow_download=options.allow_download,
+        memory=None if options.guide_memory is None else options.guide_memory * 2**20,
+    )
+    engine = loaded.load(wish, say)
+    (held,) = [item for item in loaded.status() if item["spec"] == options.spec]
+    about = f"{held['held']} on {held['device']}"
     try:
         if hub is None:
             server = GuideServer(
