@@ -13,6 +13,8 @@ import re
 from collections.abc import AsyncGenerator, AsyncIterator
 
 from codesteer_jupyter.errors import GuideError, TaskModelError
+from codesteer_jupyter.guides.actions import offered
+from codesteer_jupyter.guides.told import probabilities_told
 from codesteer_jupyter.steering.completion import (
     Completion,
     Decoding,
@@ -29,6 +31,9 @@ from codesteer_jupyter.steering.profile import Profile
 from codesteer_jupyter.steering.trajectory import Trajectory, Usage
 
 __all__ = ["ChatGuide", "read_advice", "untrained"]
+
+#: As many as the protocol allows: every label is to be among them.
+_ALTERNATIVES = 20
 
 
 class ChatGuide:
@@ -73,7 +78,8 @@ class ChatGuide:
             await self._model.close()
 
     async def advise(self, trajectory: Trajectory) -> AsyncIterator[Delta | Notice | Advice]:
-        """One reply, read by the profile.
+        """One reply, read by the profile; the probabilities of its actions where the server tells
+        those of its tokens.
 
         A reply without a known marker is guidance in the guide's own words (`refine`); before the
         first answer, where there is nothing to refine, it is sent with the question as it stands.
@@ -89,7 +95,9 @@ class ChatGuide:
             if notice is not None:
                 yield notice
         messages = guide_messages(trajectory, self._profile, self._procedure)
-        decoding = dataclasses.replace(self._procedure.guide_decoding, seed=self._seed)
+        decoding = dataclasses.replace(
+            self._procedure.guide_decoding, seed=self._seed, top_logprobs=_ALTERNATIVES
+        )
         done: Completion | None = None
         try:
             async with contextlib.aclosing(self._stream(messages, decoding)) as stream:
@@ -104,7 +112,10 @@ class ChatGuide:
             raise GuideError(f"The guide {self._name} gave no advice: {error.message}") from error
         if done is None:
             raise GuideError(f"The guide {self._name} ended its reply before it began.")
-        yield read_advice(done.text, self._profile, done.usage, self._name)
+        advice = read_advice(done.text, self._profile, done.usage, self._name)
+        actions = offered(self._profile, answered=bool(trajectory.rounds))
+        shares = probabilities_told(done.logprobs or (), done.text, self._profile, actions)
+        yield dataclasses.replace(advice, probabilities=shares)
 
     async def _stream(
         self, messages: list[Message], decoding: Decoding

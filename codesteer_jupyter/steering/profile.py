@@ -130,20 +130,27 @@ class Profile:
         """What a guide's reply says. A marker counts only when its whole content is a label;
         a reply without one is guidance in the guide's own words (`refine`).
         """
+        found = self.decision_in(raw)
+        if found is None or (self.guidance_text == "inside" and not self.labels[found[2]]):
+            return _advice("refine", raw.strip(), raw, "")
+        start, end, action = found
+        text = "" if self.guidance_text == "inside" else raw[end:].strip()
+        return _advice(action, text, raw, raw[:start])
+
+    def decision_in(self, raw: str) -> tuple[int, int, str] | None:
+        """Where the marker that decides begins and ends in a guide's reply, and its action; None
+        without one. Own words inside a marker are the action that has no label.
+        """
         opening, closing = (re.escape(mark) for mark in self.markers)
-        found = list(re.finditer(f"{opening}(.*?){closing}", raw, re.DOTALL))
+        found = re.finditer(f"{opening}(.*?){closing}", raw, re.DOTALL)
         by_label = {_plain(label): action for action, label in self.labels.items() if label}
-        known = [match for match in found if _plain(match[1]) in by_label]
-        if self.guidance_text == "inside":
-            if found and found[-1] in known:
-                return _advice(by_label[_plain(found[-1][1])], "", raw, raw[: found[-1].start()])
-            text = raw if found else raw.strip()
-            return _advice("refine", text.strip(), raw, "")
-        if known:
-            match = known[0]
-            action = by_label[_plain(match[1])]
-            return _advice(action, raw[match.end() :].strip(), raw, raw[: match.start()])
-        return _advice("refine", raw.strip(), raw, "")
+        decisions = [(*match.span(), by_label.get(_plain(match[1]))) for match in found]
+        if self.guidance_text == "inside" and decisions:
+            start, end, action = decisions[-1]
+            unlabelled = next((name for name, label in self.labels.items() if not label), None)
+            action = action or unlabelled
+            return None if action is None else (start, end, action)
+        return next(((start, end, action) for start, end, action in decisions if action), None)
 
 
 def _plain(content: str) -> str:
