@@ -57,9 +57,13 @@ def looping(engine: Any) -> list[int]:
     return engine.encode("one two three four five six seven " * 12)
 
 
-@pytest.mark.parametrize("draft", [0, 1, 3, 7])
-def test_plain_cached_and_speculative_text_is_the_slow_one(folder: Path, draft: int) -> None:
-    engine = engine_for(folder, draft=draft)
+@pytest.mark.parametrize("fixed", [False, True], ids=["as it comes", "fixed shapes"])
+@pytest.mark.parametrize("draft", [0, 1, 7])
+def test_plain_cached_static_and_speculative_text_is_the_slow_one(
+    folder: Path, draft: int, fixed: bool
+) -> None:
+    engine = engine_for(folder, draft=draft, fixed=fixed)
+    assert (engine.steps is not None) is fixed
     for ids in (engine.prompt(CHAT), looping(engine)):
         expected = slow(engine, ids)
         assert list(write(engine, ids).ids) == expected
@@ -116,7 +120,9 @@ def reference(engine: Any, ids: list[int], label: list[int]) -> float:
     return sum(float(shares[len(ids) - 1 + at, token]) for at, token in enumerate(label))
 
 
-def test_scores_are_those_of_the_slow_reference(engine: Any) -> None:
+@pytest.mark.parametrize("fixed", [False, True], ids=["as it comes", "fixed shapes"])
+def test_scores_are_those_of_the_slow_reference(folder: Path, fixed: bool) -> None:
+    engine = engine_for(folder, fixed=fixed)
     ids = engine.prompt(CHAT)
     labels = [[5], [6, 7], [6, 8, 9], [6, 8], [300, 4, 4, 4]]
     expected = [reference(engine, ids, label) for label in labels]
@@ -172,8 +178,9 @@ def test_stop_words_end_the_reply_and_are_not_said(engine: Any) -> None:
     assert made.text == whole.text[: whole.text.index(word)] == "".join(said)
 
 
-def test_buffers_grow_and_hold_what_was_read(folder: Path) -> None:
-    engine = engine_for(folder)
+@pytest.mark.parametrize("fixed", [False, True], ids=["as it comes", "fixed shapes"])
+def test_buffers_grow_and_hold_what_was_read(folder: Path, fixed: bool) -> None:
+    engine = engine_for(folder, fixed=fixed)
     random.seed(4)
     ids = [random.randrange(300) for _ in range(900)]
     write(engine, ids, 20)

@@ -173,9 +173,10 @@ def test_only_the_answers_round_is_open() -> None:
 def test_a_round_shows_guidance_answer_output_checks_and_cost() -> None:
     text = Page(bundle(STATES["finished"])["text/html"]).text
     for expected in (
-        "Guidance by rules: code 0.42 · search",
+        "Guidance by rules: code · search",
         "why: IndexError at `values[9]`",
-        "text 0.58 · code 0.42 (the guide’s own, not calibrated)",
+        "Guidance by rules: text 0.58",
+        "text 0.58 · code 0.42",
         "this code was run",
         "IndexError: list index out of range",
         "boards tried: 720",

@@ -15,6 +15,7 @@ from typing import Any
 import torch
 
 from codesteer_jupyter.errors import GuideError
+from codesteer_jupyter.guides.engine import attention
 from codesteer_jupyter.guides.engine.drawing import (
     Lookup,
     TokenLogprob,
@@ -23,6 +24,7 @@ from codesteer_jupyter.guides.engine.drawing import (
     wide,
 )
 from codesteer_jupyter.guides.engine.kept import KeptCache, common_prefix, kept_for
+from codesteer_jupyter.guides.engine.steps import Steps
 from codesteer_jupyter.steering.completion import Decoding, Message
 
 __all__ = ["Cancelled", "Engine", "Generated"]
@@ -33,6 +35,9 @@ _DEFAULT_TOKENS = 512
 # see whether it was cancelled.
 _CHUNK = {"cuda": 4096, "mps": 1024}
 _CHUNK_CPU = 256
+# Tokens the kept buffers hold from the beginning. On a GPU growing them costs new CUDA graphs.
+_CAPACITY = 8192
+_CAPACITY_CPU = 1024
 
 
 class Cancelled(Exception):
@@ -68,13 +73,23 @@ class Engine:
         spec: what the user calls it; only for messages.
         context: tokens the model reads at most.
         draft: tokens guessed at a time by prompt lookup where decoding is greedy; 0 for none.
+        fixed: write by passes of fixed shape (`steps`); None where there is a GPU that can replay
+            them. Without a GPU they run as they are, which only shows that they are right.
 
     Attributes:
+        steps: the passes of fixed shape, or None.
         lock: held while the engine works; take it to keep several calls together.
     """
 
     def __init__(
-        self, model: Any, tokenizer: Any, spec: str, context: int, *, draft: int = 3
+        self,
+        model: Any,
+        tokenizer: Any,
+        spec: str,
+        context: int,
+        *,
+        draft: int = 3,
+        fixed: bool | None = None,
     ) -> None:
         self.model = model
         self.tokenizer = tokenizer
@@ -82,7 +97,9 @@ class Engine:
         self.context = context
         self.lock = threading.RLock()
         self.device = torch.device(model.device)
-        self.kept = kept_for(model.config, context)
+        on_gpu = self.device.type == "cuda"
+        capacity = _CAPACITY if on_gpu else _CAPACITY_CPU
+        self.kept = kept_for(model.config, context, capacity)
         # What cannot be cut token by token cannot take back a wrong draft.
         self.draft = draft if isinstance(self.kept, KeptCache) else 0
         self._chunk = _CHUNK.get(self.device.type, _CHUNK_CPU)
@@ -90,6 +107,29 @@ class Engine:
         # transformers renamed the argument in 5.24.
         self._cache_name = "cache" if "cache" in names else "past_key_values"
         self._last_only = {"logits_to_keep": 1} if "logits_to_keep" in names else {}
+        self.steps: Steps | None = None
+        if (on_gpu if fixed is None else fixed) and isinstance(self.kept, KeptCache):
+            self._fix_shapes(on_gpu)
+
+    def _fix_shapes(self, on_gpu: bool) -> None:
+        if attention.suits(self.model):
+            attention.register()
+            self.model.set_attn_implementation(attention.NAME)
+            assert isinstance(self.kept, KeptCache)  # noqa: S101 # looked at by the caller
+            self.steps = Steps(
+                self.model, self.kept, self._cache_name, self.device, graphs=on_gpu
+            )
+
+    def compile_behind(self) -> threading.Thread | None:
+        """Compile the passes of fixed shape in the background, once something has been read;
+        None where there are none.
+        """
+        if self.steps is None or not self.kept.size():
+            return None
+        return self.steps.compile_behind(self._widths(), self.lock)
+
+    def _widths(self) -> tuple[int, ...]:
+        return (1, self.draft + 1) if self.draft else (1,)
 
     # -- text and tokens ---------------------------------------------------------------------------
 
@@ -282,42 +322,49 @@ class Engine:
         greedy = not decoding.temperature and not logprobs
         lookup = Lookup(ids, self.draft) if self.draft and greedy else None
         made = 0
-        ready: list[tuple[int, Any]] = []
+        likeliest: Any = None
+        taken: list[int] = []
         while made < most:
-            if not ready:
-                ready = [(draw(logits, decoding, generator), logits)]
-            token, seen = ready.pop(0)
+            drafted = bool(taken)
+            if drafted:
+                token, share = taken.pop(0), None
+            else:
+                token = int(likeliest) if greedy and made else draw(logits, decoding, generator)
+                # Before the next pass, which may write where these logits are.
+                share = token_logprob(logits, token, logprobs) if logprobs else None
             if token in ends:
                 yield None, None
                 return
             made += 1
             if lookup is not None:
                 lookup.add(token)
-            if not ready and made < most:
+            if not drafted and made < most:
                 draft = lookup.draft()[: most - made - 1] if lookup is not None else []
-                logits, taken = self._step(token, draft)
+                logits, likeliest, taken = self._step(token, draft)
                 if lookup is not None and draft:
                     lookup.judged(len(taken))
-                ready = [(item, None) for item in taken]
-                if taken:
-                    ready.append((int(logits.argmax()), None))
-            yield token, token_logprob(seen, token, logprobs) if logprobs else None
+            yield token, share
 
-    def _step(self, token: int, draft: list[int]) -> tuple[Any, list[int]]:
-        """Read `token` and what of `draft` is what would have been written anyway; returns the
-        logits after it, and the tokens of the draft that were taken.
+    def _step(self, token: int, draft: list[int]) -> tuple[Any, Any, list[int]]:
+        """Read `token` and what of `draft` would have been written anyway; returns the logits after
+        it, the likeliest next token (on the device), and the tokens of the draft that were taken.
         """
+        read = [token, *draft]
+        if self.steps is not None:
+            logits, likeliest = self.steps.run(read, self._widths()[-1] if draft else 1)
+            self.kept.took(read)
+        else:
+            logits = self._forward(read, last_only=not draft)
+            likeliest = logits.argmax(dim=-1)
         if not draft:
-            return self._forward([token], last_only=True)[-1], []
-        logits = self._forward([token, *draft], last_only=False)
-        chosen = logits.argmax(dim=-1).tolist()
-        taken = common_prefix(draft, chosen)
+            return logits[0], likeliest[0], []
+        taken = common_prefix(draft, likeliest[: len(draft)].tolist())
         self.kept.rewind(len(self.kept.ids) - (len(draft) - taken))
-        return logits[taken], draft[:taken]
+        return logits[taken], likeliest[taken], draft[:taken]
 
     def close(self) -> None:
         """Let go of model and cache; the engine is of no use afterwards."""
-        self.model = None
+        self.model = self.steps = None
         self.kept = None  # type: ignore[assignment]  # freed on purpose
 
     def ends(self) -> set[int]:

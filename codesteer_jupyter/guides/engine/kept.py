@@ -159,6 +159,14 @@ class KeptCache(Cache):
     def branches(self, count: int) -> Any:
         return self
 
+    def twin(self) -> KeptCache:
+        """Empty buffers of the same shapes, to try a pass on."""
+        made = KeptCache(len(self.layers), self.limit, self.capacity)
+        for own, other in zip(self.layers, made.layers, strict=True):
+            if own.is_initialized:
+                other.lazy_initialization(own.keys, own.values)
+        return made
+
     def size(self) -> int:
         return sum(
             tensor.numel() * tensor.element_size()
