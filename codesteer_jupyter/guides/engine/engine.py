@@ -116,9 +116,7 @@ class Engine:
             attention.register()
             self.model.set_attn_implementation(attention.NAME)
             assert isinstance(self.kept, KeptCache)  # noqa: S101 # looked at by the caller
-            self.steps = Steps(
-                self.model, self.kept, self._cache_name, self.device, graphs=on_gpu
-            )
+            self.steps = Steps(self.model, self.kept, self._cache_name, self.device, graphs=on_gpu)
 
     def compile_behind(self) -> threading.Thread | None:
         """Compile the passes of fixed shape in the background, once something has been read;

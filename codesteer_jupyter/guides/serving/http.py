@@ -8,10 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import http.server
-import json
 import logging
-import queue
-import select
 import socket
 import threading
 import time
@@ -21,6 +18,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
 from codesteer_jupyter.guides.serving import requests
+from codesteer_jupyter.guides.serving.connection import Connection, Gone, Refused
 from codesteer_jupyter.guides.serving.generation import (
     Made,
     carry_out,
@@ -44,11 +42,6 @@ if TYPE_CHECKING:
 __all__ = ["GuideServer"]
 
 T = TypeVar("T")
-_MOST_BODY = 16 * 2**20
-_IDLE_SECONDS = 75.0
-#: How often a waiting connection is looked at, and how often it hears that it is not forgotten.
-_LOOK_SECONDS = 0.1
-_PING_SECONDS = 10.0
 _log = logging.getLogger(__name__)
 
 
@@ -77,6 +70,7 @@ class GuideServer:
         self.prefix = prefix.rstrip("/")
         self.created = time.time()
         self.worker = Worker()
+        self.tokenizing = threading.Lock()
         self._http = _Server((host, port), _handler(self))
         self._thread: threading.Thread | None = None
 
@@ -140,30 +134,9 @@ def _handler(owner: GuideServer) -> type[_Handler]:
     return type("_BoundHandler", (_Handler,), {"owner": owner})
 
 
-class _Gone(Exception):
-    """The client has closed its connection."""
-
-
-class _Refused(Exception):
-    """The request is answered with an error."""
-
-    def __init__(self, status: int, body: Mapping[str, Any], retry: int | None = None) -> None:
-        super().__init__(status)
-        self.status, self.body, self.retry = status, body, retry
-
-
-class _Handler(http.server.BaseHTTPRequestHandler):
+class _Handler(Connection):
     owner: GuideServer
     server: _Server
-    protocol_version = "HTTP/1.1"
-    server_version = "codesteer"
-    sys_version = ""
-    timeout = _IDLE_SECONDS
-    # Small writes, many of them: each is to arrive at once.
-    disable_nagle_algorithm = True
-
-    def log_message(self, format: str, *args: Any) -> None:
-        """Requests hold the analyst's text: nothing of them is logged."""
 
     def do_GET(self) -> None:
         self._answer({"/v1/models": self._models})
@@ -192,50 +165,35 @@ class _Handler(http.server.BaseHTTPRequestHandler):
                 elif path in routes:
                     routes[path]()
                 else:
-                    raise _Refused(404, error_body(f"There is no {self.command} {self.path[:200]}"))
-            except _Refused as refused:
+                    raise Refused(404, error_body(f"There is no {self.command} {self.path[:200]}"))
+            except Refused as refused:
                 self._refuse(refused)
             except BadRequest as bad:
                 self._refuse(
-                    _Refused(
+                    Refused(
                         400, error_body(bad.message, "invalid_request_error", bad.param, bad.code)
                     )
                 )
             except Busy:
                 body = error_body("Too many requests wait here; try again.", "rate_limit_error")
-                self._refuse(_Refused(429, body, retry=1))
+                self._refuse(Refused(429, body, retry=1))
             except CancelledError:
-                self._refuse(_Refused(503, error_body("The server ends.", "server_error")))
-            except (_Gone, OSError):
+                self._refuse(Refused(503, error_body("The server ends.", "server_error")))
+            except (Gone, OSError):
                 self.close_connection = True
             except Exception as error:  # the model's own failures, e.g. out of memory
                 _log.warning("a request failed", exc_info=True)
                 first = str(error).split("\n")[0][:200]
                 text = f"The model failed ({type(error).__name__}: {first})"
-                self._refuse(_Refused(500, error_body(text, "server_error")))
+                self._refuse(Refused(500, error_body(text, "server_error")))
 
     def _authorise(self) -> None:
         scheme, _, token = self.headers.get("Authorization", "").partition(" ")
         if scheme.casefold() != "bearer" or not self.owner.allowed(token.strip()):
-            raise _Refused(401, error_body("Incorrect or missing API key.", code="invalid_api_key"))
+            raise Refused(401, error_body("Incorrect or missing API key.", code="invalid_api_key"))
 
-    # -- reading --------------------------------------------------------------------------------
-
-    def _json(self) -> Mapping[str, Any]:
-        try:
-            size = int(self.headers.get("Content-Length", ""))
-        except ValueError:
-            raise _Refused(411, error_body("Content-Length is needed.")) from None
-        if not 0 <= size <= _MOST_BODY:
-            raise _Refused(413, error_body(f"The request is larger than {_MOST_BODY} bytes."))
-        try:
-            raw = self.rfile.read(size)
-            self._read = True
-            data = json.loads(raw)
-        except (ValueError, RecursionError):
-            raise BadRequest("the request is not JSON") from None
-        if not isinstance(data, dict):
-            raise BadRequest("the request is not a JSON object")
+    def _asked(self) -> Mapping[str, Any]:
+        data = self._json()
         model = data.get("model")
         if not isinstance(model, str):
             raise BadRequest("model must be the name of a model", "model")
@@ -245,7 +203,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
     def _known(self, model: str) -> None:
         if model != self.owner.name:
             text = f"The model `{model[:200]}` does not exist; {self.owner.name} is served here."
-            raise _Refused(404, error_body(text, param="model", code="model_not_found"))
+            raise Refused(404, error_body(text, param="model", code="model_not_found"))
 
     # -- routes ---------------------------------------------------------------------------------
 
@@ -258,16 +216,15 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         self._send(200, model_entry(name, self.owner.engine.context, self.owner.created))
 
     def _tokenize(self) -> None:
-        prompt, cut = requests.tokenize(self._json())
+        prompt, cut = requests.tokenize(self._asked())
         engine = self.owner.engine
-        # A tokenizer is not to be used by two threads at once.
-        job = self._submit(None, lambda _, __: tokens_of(engine, prompt, cut=cut))
-        self._watch(job)
-        ids, context = job.future.result(), engine.context
-        self._send(200, {"count": len(ids), "max_model_len": context, "tokens": ids})
+        # Needs no turn: it takes no model, and must not wait while another reply is written.
+        with self.owner.tokenizing:
+            ids = tokens_of(engine, prompt, cut=cut)
+        self._send(200, {"count": len(ids), "max_model_len": engine.context, "tokens": ids})
 
     def _label_scores(self) -> None:
-        request = requests.label_scores(self._json())
+        request = requests.label_scores(self._asked())
         engine = self.owner.engine
         job = self._submit(
             request.client, lambda _, cancelled: score_labels(engine, request, cancelled)
@@ -285,7 +242,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         self._send(200, body)
 
     def _prefill(self) -> None:
-        request = requests.ahead(self._json())
+        request = requests.ahead(self._asked())
         engine = self.owner.engine
         job = self._submit(
             request.client, lambda _, cancelled: read_ahead(engine, request, cancelled)
@@ -295,7 +252,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         self._send(200, {"object": "prefill", "cached_tokens": known, "computed_tokens": computed})
 
     def _generate(self, read: Callable[[Mapping[str, Any]], Generation], *, is_chat: bool) -> None:
-        request = read(self._json())
+        request = read(self._asked())
         engine = self.owner.engine
         job = self._submit(
             request.client, lambda say, cancelled: carry_out(engine, request, say, cancelled)
@@ -314,45 +271,6 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         host, port = self.client_address[:2]
         return self.owner.worker.submit(client or f"{host}:{port}", work)
 
-    # -- waiting for the worker -----------------------------------------------------------------
-
-    def _pieces(self, job: Job[Any]) -> Iterator[str | None]:
-        """Pieces of text, and None whenever the client should hear something.
-
-        Raises:
-            _Gone: the client left; the job is cancelled.
-        """
-        told = time.monotonic()
-        try:
-            while True:
-                try:
-                    piece = job.pieces.get(timeout=_LOOK_SECONDS)
-                except queue.Empty:
-                    self._check()
-                    if time.monotonic() - told < _PING_SECONDS:
-                        continue
-                    told = time.monotonic()
-                    yield None
-                    continue
-                if piece is None:
-                    return
-                told = time.monotonic()
-                yield piece
-                self._check()
-        except BaseException:
-            job.cancelled.set()
-            raise
-
-    def _check(self) -> None:
-        """See whether the client has closed its end."""
-        readable, _, _ = select.select([self.connection], [], [], 0)
-        if readable and self.connection.recv(1, socket.MSG_PEEK) == b"":
-            raise _Gone
-
-    def _watch(self, job: Job[Any]) -> None:
-        for _ in self._pieces(job):
-            pass
-
     def _stream(self, request: Generation, job: Job[Made], reply: Reply) -> None:
         pieces = self._pieces(job)
         first = next(pieces, "")  # a request that cannot be carried out has no stream
@@ -367,7 +285,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             for piece in pieces:
                 self._piece(reply, piece)
             made = job.future.result()
-        except (_Gone, OSError):
+        except (Gone, OSError):
             job.cancelled.set()
             raise
         except (Exception, CancelledError) as error:
@@ -381,50 +299,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         self._chunk(b"data: [DONE]\n\n")
         self._chunk(b"")
 
-    # -- writing --------------------------------------------------------------------------------
-
-    def _begin_stream(self) -> None:
-        self._begun = True
-        self.send_response(200)
-        self.send_header("Content-Type", "text/event-stream; charset=utf-8")
-        self.send_header("Cache-Control", "no-cache")
-        self.send_header("Transfer-Encoding", "chunked")
-        self.end_headers()
-
     def _piece(self, reply: Reply, piece: str | None) -> None:
         if piece is None:
             self._chunk(b": waiting\n\n")
         else:
             self._event(reply.piece(piece))
-
-    def _event(self, data: Mapping[str, Any]) -> None:
-        self._chunk(b"data: " + json.dumps(data).encode() + b"\n\n")
-
-    def _chunk(self, data: bytes) -> None:
-        self.wfile.write(b"%x\r\n%s\r\n" % (len(data), data))
-        self.wfile.flush()
-
-    def _refuse(self, refused: _Refused) -> None:
-        if self._begun or (self.command == "POST" and not self._read):
-            # A status comes too late; or a body is still to come, and whatever it says.
-            self.close_connection = True
-        if self._begun:
-            return
-        headers = {} if refused.retry is None else {"Retry-After": str(refused.retry)}
-        with contextlib.suppress(OSError):
-            self._send(refused.status, refused.body, headers)
-
-    def _send(
-        self, status: int, body: Mapping[str, Any], headers: Mapping[str, str] | None = None
-    ) -> None:
-        data = json.dumps(body).encode()
-        self._begun = True
-        self.send_response(status)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(data)))
-        for name, value in (headers or {}).items():
-            self.send_header(name, value)
-        if self.close_connection:
-            self.send_header("Connection", "close")
-        self.end_headers()
-        self.wfile.write(data)
