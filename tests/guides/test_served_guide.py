@@ -27,7 +27,7 @@ from tests.guides.test_serve_process import FAKE_VLLM
 from tests.guides.tiny import make_tiny_llama
 from tests.kernels import start_kernel
 from tests.openai_server import OpenAIServer
-from tests.scripts import CHECK, RIGHT, WRONG, script
+from tests.scripts import RIGHT, script
 
 torch = pytest.importorskip("torch", reason="the extra [local] is not installed")
 pytest.importorskip("transformers", reason="the extra [local] is not installed")
@@ -269,14 +269,15 @@ async def test_served_by_vllm_it_is_asked_as_a_chat_model(
 def test_two_kernels_share_one_served_guide(
     tiny: Path, served: ServedGuide, runtime: Path, tmp_path: Path
 ) -> None:
-    model = script(tmp_path, WRONG, RIGHT, CHECK)
+    model = script(tmp_path, RIGHT)
     env = {
         "JUPYTER_RUNTIME_DIR": str(runtime),
         "CODESTEER_HOME": str(tmp_path / "home"),
         "HF_HUB_OFFLINE": "1",
     }
     cell = (
-        f"%%codesteer --model {model} --guide local:{tiny} --into r --rounds 2 --seed 1\n"
+        f"%%codesteer --model {model} --guide local:{tiny} --into r --rounds 1 --no-check "
+        "--run subprocess\n"
         "Which is larger, 9.11 or 9.9?"
     )
     facts = (
