@@ -40,7 +40,6 @@ def local_guide(
     procedure: Procedure,
     *,
     seed: int | None = None,
-    stall_seconds: float = 60.0,
 ) -> Guide:
     """The guide `local:SPEC`: the one that is served on this machine, else one in this process.
 
@@ -56,7 +55,7 @@ def local_guide(
             key=Secret(info.token),
             start="start it again with codesteer guide serve",
         )
-        client = OpenAICompatible(endpoint, stall_seconds=stall_seconds)
+        client = OpenAICompatible(endpoint)
         said = Notice("guide_served", _sentence(wish.spec, info))
         return ChatGuide(
             client, profile, procedure, endpoint.name, seed=seed, owned=True, opening=said

@@ -9,6 +9,7 @@ import os
 import signal
 import stat
 import threading
+import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -243,8 +244,26 @@ def test_vllm_that_ends_is_said(tiny: Path, tmp_path: Path, runtime: Path) -> No
     assert list(runtime.iterdir()) == []
 
 
+def test_vllm_that_outlives_its_starter_is_still_found(tiny: Path, tmp_path: Path) -> None:
+    env = {"FAKE_VLLM_TOLD": str(tmp_path / "told.json")}
+    options = ("--backend", "vllm", "--vllm", str(FAKE_VLLM))
+    with serving(str(tiny), tmp_path, *options, env=env) as server:
+        info = server.ready()
+        server.process.kill()
+        server.process.wait(30)
+        try:
+            assert find_served(str(tiny)) == info
+            with pytest.raises(UsageError, match=rf"still served .*process {info.pid}.*End that"):
+                serve(ServeOptions(str(tiny)), print, threading.Event())
+        finally:
+            os.kill(info.pid, signal.SIGKILL)
+        end = time.monotonic() + 10
+        while find_served(str(tiny)) is not None:
+            assert time.monotonic() < end
+
+
 def test_vllm_with_an_adapter() -> None:
-    vllm = Vllm("vllm", Path("/m"), "/a", "m+a", "127.0.0.1", 8001, "token-of-sixteen")
+    vllm = Vllm("vllm", Path("/m"), Path("/a"), "m+a", "127.0.0.1", 8001, "token-of-sixteen")
     arguments = vllm.arguments()
     assert arguments[arguments.index("--served-model-name") + 1] == "m+a-base"
     assert arguments[arguments.index("--lora-modules") + 1] == "m+a=/a"

@@ -11,7 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from codesteer_jupyter.announcements import ServerFiles, read_announcement, write_announcement
+from codesteer_jupyter.announcements import (
+    ServerFiles,
+    process_lives,
+    read_announcement,
+    write_announcement,
+)
 from codesteer_jupyter.errors import GuideError, UsageError
 from codesteer_jupyter.file_locks import hold
 from codesteer_jupyter.guides.serving.access import HubService, HubTokens, one_token
@@ -110,10 +115,17 @@ def _alone(options: ServeOptions) -> Iterator[ServerFiles]:
             f"Jupyter's runtime folder {files.folder} cannot be used ({error.strerror or error}); "
             "set JUPYTER_RUNTIME_DIR to a folder of your own."
         ) from error
+    info = read_announcement(files.info, ServedGuide)
+    where = f" at {info.base_url} (process {info.pid})" if info is not None else ""
     if lock is None:
-        info = read_announcement(files.info, ServedGuide)
-        where = f" at {info.base_url} (process {info.pid})" if info is not None else ""
         raise UsageError(f"{options.spec} is served already{where}; notebooks find it there.")
+    if info is not None and process_lives(info):
+        # Whoever started vLLM was killed, vLLM was not.
+        os.close(lock)
+        raise UsageError(
+            f"{options.spec} is still served{where}, whose starter is gone; notebooks find it "
+            "there. End that process to serve it anew."
+        )
     try:
         yield files
     finally:
@@ -242,11 +254,12 @@ def _serve_with_vllm(
     source = locate(model)
     if source.folder is None:
         source = fetch.fetched(source, options.spec, options.allow_download)
+    folder = None if adapter is None else fetch.fetched_adapter(adapter, options.allow_download)
     token = _token()
     vllm = Vllm(
         command,
         source.here,
-        adapter,
+        folder,
         options.served_name,
         options.host,
         options.port or free_port(options.host),

@@ -44,14 +44,14 @@ class Vllm:
 
     Attributes:
         command: the executable.
-        model: folder with the weights. adapter: of a LoRA on it, or None.
+        model: folder with the weights. adapter: folder of a LoRA on it, or None.
         name: what clients call the model (with its adapter).
         token: the API key; handed over in the environment, where no list of processes shows it.
     """
 
     command: str
     model: Path
-    adapter: str | None
+    adapter: Path | None
     name: str
     host: str
     port: int
