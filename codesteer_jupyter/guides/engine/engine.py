@@ -116,9 +116,7 @@ class Engine:
             attention.register()
             self.model.set_attn_implementation(attention.NAME)
             assert isinstance(self.kept, KeptCache)  # noqa: S101 # looked at by the caller
-            self.steps = Steps(
-                self.model, self.kept, self._cache_name, self.device, graphs=on_gpu
-            )
+            self.steps = Steps(self.model, self.kept, self._cache_name, self.device, graphs=on_gpu)
 
     def compile_behind(self) -> threading.Thread | None:
         """Compile the passes of fixed shape in the background, once something has been read;
@@ -240,7 +238,7 @@ class Engine:
         with self.lock, torch.no_grad():
             logits, _ = self._after(ids, cancelled)
             first = torch.log_softmax(wide(logits), dim=-1)
-            scores = [float(first[label[0]]) for label in labels]
+            scores: list[float] = first[[label[0] for label in labels]].tolist()
             longer = [at for at, label in enumerate(labels) if len(label) > 1]
             if longer:
                 rests = self._continuations([labels[at] for at in longer])
