@@ -5,8 +5,8 @@
     python benchmarks/guide.py --device cpu --tiny      # the GPU's whole flow, on tiny shapes
 
 With a GPU: a model of exactly Llama-3-8B's shape with random weights, in bfloat16, on random token
-ids (speed does not depend on either; quality is not claimed). Every measure stands beside its
-limit, measured in the same run. On a CPU with `--model`: time to guidance at round 5 of a dialogue, with
+ids (speed does not depend on either; quality is not claimed). Each measure has its limit beside it,
+measured in the same run. On a CPU with `--model`: time to guidance at round 5 of a dialogue, with
 what was read kept and without, taken in turns.
 
 Needs torch >= 2.11 and transformers >= 5.17, nothing else of this package's dependencies for the

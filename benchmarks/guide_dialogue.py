@@ -33,11 +33,11 @@ if TYPE_CHECKING:
     from guide import Report
 
 QUESTION = (
-    "A shop sells boxes of 6, 9 and 20 pieces. A customer wants exactly N pieces and no loose ones. "
-    "What is the largest N that cannot be bought, how many such N are there, and in how many ways "
-    "can exactly 120 pieces be bought? Answer with the three numbers, separated by commas."
+    "A shop sells boxes of 6, 9 and 20 pieces. A customer wants exactly N pieces and no loose "
+    "ones. What is the largest N that cannot be bought, how many such N are there, in how many "
+    "ways can exactly 120 pieces be bought? Answer with the three numbers, separated by commas."
 )
-PROGRAM = """I will count the ways for each number of pieces with a table and read off the three values.
+PROGRAM = """I will count the ways for each number of pieces and read off the three values.
 
 ```python
 SIZES = (6, 9, 20)
@@ -58,8 +58,8 @@ print(max(missing), len(missing), table[120], sep=", ")
 
 This prints the largest number, the count and the number of ways for {limit} pieces at most."""
 GUIDANCE = (
-    "<<<Refine>>> The table ends too early, so the count may miss numbers above it. Raise the limit "
-    "and say why no larger number can be missing."
+    "<<<Refine>>> The table ends too early, so the count may miss numbers above it. Raise the "
+    "limit and say why no larger number can be missing."
 )
 SHORT = 24
 PROFILE = load_profile()
@@ -104,7 +104,7 @@ def run_with(rounds: int, *, unfinished: bool = False) -> Trajectory:
     return dataclasses.replace(run, unfinished=cut)
 
 
-def measure(report: Report, options: argparse.Namespace, device: str) -> None:
+def measure(report: Report, options: argparse.Namespace, _: str) -> None:
     never = threading.Event()
     began = time.perf_counter()
     engine = loaded.load(loaded.Wish(str(options.model)))
