@@ -77,46 +77,25 @@ def _model(plan: Plan, spec: str, tell: Tell | None, cancelled: threading.Event 
     import torch
     from transformers import AutoModelForCausalLM
 
-    from codesteer_jupyter.guides.engine.reading import read_tensors, readable
+    from codesteer_jupyter.guides.engine.reading import read_model
 
     folder, dtype = plan.source.here, getattr(torch, plan.dtype)
-    where = {"": plan.device}
     if plan.source.gguf:
         model = AutoModelForCausalLM.from_pretrained(
             str(folder), gguf_file=plan.source.gguf, local_files_only=True, dtype=dtype
         )
         return model.to(plan.device)
-    files = sorted(folder.glob("*.safetensors"))
-    config, kind = _known_kind(folder)
-    if plan.backend is not None or kind is None or not readable(files):
-        return AutoModelForCausalLM.from_pretrained(
-            str(folder),
-            local_files_only=True,
-            dtype=dtype,
-            device_map=where,
-            **({"quantization_config": _quantised(plan)} if plan.backend else {}),
-        )
-    tensors = read_tensors(files, plan.device, _progress(spec, tell), cancelled)
-    model = kind.from_pretrained(
-        None, config=config, state_dict=tensors, dtype=dtype, device_map=where
+    if plan.backend is None:
+        model = read_model(folder, dtype, plan.device, _progress(spec, tell), cancelled)
+        if model is not None:
+            return model
+    return AutoModelForCausalLM.from_pretrained(
+        str(folder),
+        local_files_only=True,
+        dtype=dtype,
+        device_map={"": plan.device},
+        **({"quantization_config": _quantised(plan)} if plan.backend else {}),
     )
-    if (folder / "generation_config.json").is_file():
-        from transformers import GenerationConfig
-
-        model.generation_config = GenerationConfig.from_pretrained(str(folder))
-    return model
-
-
-def _known_kind(folder: Path) -> tuple[Any, Any]:
-    """The configuration and the class of a model that transformers itself knows and whose weights
-    are plain numbers; (None, None) for others.
-    """
-    from transformers import MODEL_FOR_CAUSAL_LM_MAPPING, AutoConfig
-
-    config = AutoConfig.from_pretrained(str(folder), local_files_only=True)
-    if getattr(config, "quantization_config", None) or hasattr(config, "auto_map"):
-        return None, None
-    return config, MODEL_FOR_CAUSAL_LM_MAPPING.get(type(config), None)
 
 
 def _quantised(plan: Plan) -> Any:

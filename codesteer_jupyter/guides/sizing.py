@@ -17,7 +17,7 @@ import psutil
 from codesteer_jupyter.errors import GuideError
 from codesteer_jupyter.guides.weights import Source
 
-__all__ = ["Device", "Plan", "Shape", "device_here", "need", "plan_for", "size"]
+__all__ = ["Device", "Plan", "Shape", "device_here", "least", "need", "plan_for", "size"]
 
 _EXTRA = "pip install 'codesteer_jupyter[local]'"
 _QUANT_EXTRA = "pip install 'codesteer_jupyter[quant]'"
@@ -165,13 +165,9 @@ def plan_for(
     for held in ways:
         if held.endswith("bit") and backend is None:
             continue
-        weights = _weights(shape, held)
-        width = 4 if held == "float32" else 2
-        a_token = shape.cache_numbers * width
-        beside = int(min(_BESIDE[device.kind], 0.25 * weights + 0.05e9))
-        least = weights + beside + min(_LEAST_TOKENS, tokens) * a_token
-        if least > room:
+        if least(shape, held, device.kind) > room:
             continue
+        weights, beside, a_token = _parts(shape, held, device.kind)
         fits = (room - weights - beside) // a_token if a_token else shape.context
         context = min(shape.context, fits)
         needed = weights + beside + min(tokens, context) * a_token
@@ -190,6 +186,19 @@ def plan_for(
     raise GuideError(_refusal(spec, shape, device, memory))
 
 
+def _parts(shape: Shape, held: str, kind: str) -> tuple[int, int, int]:
+    """Bytes of the weights, of what is beside them, and of the cache for one token."""
+    weights = _weights(shape, held)
+    beside = int(min(_BESIDE[kind], 0.25 * weights + 0.05e9))
+    return weights, beside, shape.cache_numbers * (4 if held == "float32" else 2)
+
+
+def least(shape: Shape, held: str, kind: str) -> int:
+    """Bytes without which there is no use in loading: with room for a short dialogue."""
+    weights, beside, a_token = _parts(shape, held, kind)
+    return weights + beside + min(_LEAST_TOKENS, shape.context) * a_token
+
+
 def _why(usual: str, held: str, context: int, whole: int, bounded: bool) -> str:
     cause = "guide_memory allows no more" if bounded else "there is no room for more"
     parts = [f"It is held in {held}, because {cause}."] if held != usual else []
@@ -199,8 +208,7 @@ def _why(usual: str, held: str, context: int, whole: int, bounded: bool) -> str:
 
 
 def _refusal(spec: str, shape: Shape, device: Device, memory: int | None) -> str:
-    usual = "float32" if device.kind == "cpu" else "bfloat16"
-    amount = _weights(shape, usual) * 1.1 + _LEAST_TOKENS * shape.cache_numbers * 2
+    amount = least(shape, "bfloat16", device.kind)
     said = f"{spec} needs about {size(amount)} of memory on {device.kind}, "
     if memory is not None and memory < device.free:
         return (

@@ -37,13 +37,13 @@ def suits(model: Any) -> bool:
 
 
 def attend(
-    module: Any,
+    module: Any,  # noqa: ARG001 # transformers passes it
     query: Any,
     key: Any,
     value: Any,
     attention_mask: Any,
     scaling: float | None = None,
-    dropout: float = 0.0,  # noqa: ARG001 # transformers passes it; nothing is trained here
+    dropout: float = 0.0,  # noqa: ARG001 # likewise; nothing is trained here
     **kwargs: Any,  # noqa: ARG001 # likewise
 ) -> tuple[Any, None]:
     """Attention of `query` (batch, heads, width, d) over `key` and `value` (batch, groups, n, d).

@@ -238,7 +238,7 @@ class Engine:
         with self.lock, torch.no_grad():
             logits, _ = self._after(ids, cancelled)
             first = torch.log_softmax(wide(logits), dim=-1)
-            scores = [float(first[label[0]]) for label in labels]
+            scores: list[float] = first[[label[0] for label in labels]].tolist()
             longer = [at for at, label in enumerate(labels) if len(label) > 1]
             if longer:
                 rests = self._continuations([labels[at] for at in longer])

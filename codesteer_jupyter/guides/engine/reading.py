@@ -18,7 +18,7 @@ from typing import Any
 
 import torch
 
-__all__ = ["read_tensors", "readable"]
+__all__ = ["read_model", "read_tensors", "readable"]
 
 _PIECE = 16 * 2**20
 _THREADS = 8
@@ -59,6 +59,34 @@ def readable(files: Sequence[Path]) -> bool:
     return bool(files) and all(
         tensor["dtype"] in _DTYPES for path in files for tensor in _header(path)[0].values()
     )
+
+
+def read_model(
+    folder: Path,
+    dtype: Any,
+    device: Any,
+    tell: Callable[[int, int], None] | None = None,
+    cancelled: threading.Event | None = None,
+) -> Any:
+    """The causal language model in `folder`, its weights read by `read_tensors`. None where that
+    does not do: transformers does not know the model by itself, or its weights are quantised.
+    """
+    from transformers import MODEL_FOR_CAUSAL_LM_MAPPING, AutoConfig, GenerationConfig
+
+    files = sorted(folder.glob("*.safetensors"))
+    config = AutoConfig.from_pretrained(str(folder), local_files_only=True)
+    kind = MODEL_FOR_CAUSAL_LM_MAPPING.get(type(config), None)
+    special = getattr(config, "quantization_config", None) or hasattr(config, "auto_map")
+    if special or kind is None or not readable(files):
+        return None
+    tensors = read_tensors(files, device, tell, cancelled)
+    # The tensors become the parameters: nothing is copied, names are mapped, ties are tied.
+    model = kind.from_pretrained(
+        None, config=config, state_dict=tensors, dtype=dtype, device_map={"": str(device)}
+    )
+    if (folder / "generation_config.json").is_file():
+        model.generation_config = GenerationConfig.from_pretrained(str(folder))
+    return model
 
 
 def read_tensors(
