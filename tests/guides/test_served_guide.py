@@ -266,6 +266,7 @@ async def test_served_by_vllm_it_is_asked_as_a_chat_model(
 # -- two notebooks --------------------------------------------------------------------------------
 
 
+@pytest.mark.timeout(400)
 def test_two_kernels_share_one_served_guide(
     tiny: Path, served: ServedGuide, runtime: Path, tmp_path: Path
 ) -> None:
@@ -290,7 +291,7 @@ def test_two_kernels_share_one_served_guide(
         for kernel in (one, two):
             kernel.execute("%load_ext codesteer_jupyter").check()
         sent = [(kernel, kernel.send(cell)) for kernel in (one, two)]
-        shown = [kernel.collect(name, 90).check() for kernel, name in sent]
+        shown = [kernel.collect(name, 150).check() for kernel, name in sent]
         told = [kernel.execute(facts).check().stdout for kernel in (one, two)]
         held = [kernel.execute("%codesteer guide status").check().stdout for kernel in (one, two)]
     assert told[0] == told[1], "the same guidance, one after the other or not"
