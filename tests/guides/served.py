@@ -51,7 +51,7 @@ class Server:
 def serving(
     spec: str, folder: Path, *options: str, env: Mapping[str, str] | None = None
 ) -> Iterator[Server]:
-    """Start it with `options`; killed at the end if it still runs. `folder` takes its log."""
+    """Start it with `options`; ended at the end if it still runs. `folder` takes its log."""
     log = folder / f"serve-{time.monotonic_ns()}.log"
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "HF_HUB_OFFLINE": "1", **(env or {})}
     with log.open("wb") as file:
@@ -67,6 +67,10 @@ def serving(
     try:
         yield Server(process, log, spec)
     finally:
+        # Asked first: what it has started itself is in a session of its own.
+        process.terminate()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(20)
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
         process.wait()
