@@ -47,6 +47,8 @@ class Reply:
         refuse: request fields answered by 400, e.g. "temperature"; "system" refuses that role.
             Such a refusal does not use the reply up.
         match: only for requests whose last user message this regular expression finds.
+        tokens: `[token, logprob, [[alternative, logprob], …]]` each: the text in tokens, told with
+            `logprobs` where the request asks for them; `text` is made of them.
     """
 
     text: str = ""
@@ -74,6 +76,28 @@ class Reply:
     done: bool = True
     refuse: tuple[str, ...] = ()
     match: str | None = None
+    tokens: Sequence[tuple[str, float, Sequence[tuple[str, float]]]] = ()
+
+    def __post_init__(self) -> None:
+        if self.tokens:
+            object.__setattr__(self, "text", "".join(item[0] for item in self.tokens))
+
+    def logprobs(self, request: Request, at: int | None = None) -> dict[str, Any] | None:
+        """What is told of the tokens (of the one at `at`), if the request asks for it."""
+        if not self.tokens or not request.body.get("logprobs"):
+            return None
+        most = request.body.get("top_logprobs") or 0
+
+        def told(token: str, value: float) -> dict[str, Any]:
+            return {"token": token, "logprob": value, "bytes": list(token.encode())}
+
+        chosen = self.tokens if at is None else self.tokens[at : at + 1]
+        return {
+            "content": [
+                told(token, value) | {"top_logprobs": [told(*other) for other in top[:most]]}
+                for token, value, top in chosen
+            ]
+        }
 
 
 @dataclass
@@ -319,7 +343,12 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         message: dict[str, Any] = {"role": "assistant", "content": reply.text}
         if reply.reasoning:
             message[reply.reasoning_field] = reply.reasoning
-        choice = {"index": 0, "message": message, "finish_reason": reply.finish_reason}
+        choice = {
+            "index": 0,
+            "message": message,
+            "finish_reason": reply.finish_reason,
+            "logprobs": reply.logprobs(request),
+        }
         body = self._head(request, "chat.completion") | {"choices": [choice]}
         if reply.usage:
             body["usage"] = self._usage(request, reply)
@@ -333,8 +362,10 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         self.end_headers()
         head = self._head(request, "chat.completion.chunk")
 
-        def chunk(delta: dict[str, Any], finish: str | None = None) -> None:
-            choice = {"index": 0, "delta": delta, "finish_reason": finish}
+        def chunk(
+            delta: dict[str, Any], finish: str | None = None, logprobs: dict[str, Any] | None = None
+        ) -> None:
+            choice = {"index": 0, "delta": delta, "finish_reason": finish, "logprobs": logprobs}
             self._event(json.dumps(head | {"choices": [choice]}))
 
         chunk({"role": "assistant", "content": ""})
@@ -343,6 +374,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             for name, text in ((reply.reasoning_field, reply.reasoning), ("content", reply.text))
             for start in range(0, len(text), reply.chunk)
         ]
+        if reply.tokens:
+            pieces = [("content", item[0]) for item in reply.tokens]
         for number in range(len(pieces) + 1):
             if number == reply.stall_at:
                 self._wait(reply.stall_after)
@@ -356,7 +389,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
                 self._event('{"id": "chatcmpl", "choices": [{"delta": {"cont')
             if number < len(pieces):
                 self._wait(reply.delay)
-                chunk({pieces[number][0]: pieces[number][1]})
+                told = reply.logprobs(request, number) if reply.tokens else None
+                chunk({pieces[number][0]: pieces[number][1]}, logprobs=told)
         if reply.error_in_stream:
             self._event(json.dumps({"error": {"message": reply.error_in_stream, "type": "server"}}))
             self._end()

@@ -62,6 +62,7 @@ SAMPLES: dict[str, tuple[str, Any]] = {
     "allow_download": ("1", True),
     "embedded_path": ("/m.gguf", "/m.gguf"),
     "threads": ("2", 2),
+    "guide_memory": ("900", 900),
     "with_limit": ("10", 10),
     "journal": ("off", False),
     "store": ("id", "id"),

@@ -29,6 +29,7 @@ COMMANDS = {
     "replay": ("codesteer_jupyter.cli.records", "replay"),
     "setup": ("codesteer_jupyter.cli.setup", "setup"),
     "doctor": ("codesteer_jupyter.cli.doctor", "doctor"),
+    "guide": ("codesteer_jupyter.cli.guide", "guide"),
     "profile": ("codesteer_jupyter.cli.profile", "profile"),
     "symbench": ("codesteer_jupyter.cli.symbench", "symbench"),
     "reproduce": ("codesteer_jupyter.cli.reproduce", "reproduce"),

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["Place", "can_be_asked", "chosen_model", "execute", "parse_arm", "parse_setting"]
 
 # Settings that say where things lie on this machine; they change no answer.
-_MACHINE = ("stall_seconds", "prices", "allow_download", "embedded_path", "threads")
+_MACHINE = ("stall_seconds", "prices", "allow_download", "embedded_path", "threads", "guide_memory")
 
 
 @dataclasses.dataclass(frozen=True)

@@ -13,6 +13,8 @@ import re
 from collections.abc import AsyncGenerator, AsyncIterator
 
 from codesteer_jupyter.errors import GuideError, TaskModelError
+from codesteer_jupyter.guides.actions import offered
+from codesteer_jupyter.guides.told import probabilities_told
 from codesteer_jupyter.steering.completion import (
     Completion,
     Decoding,
@@ -22,13 +24,16 @@ from codesteer_jupyter.steering.completion import (
     Restart,
     TaskModel,
 )
-from codesteer_jupyter.steering.dialogue import guide_messages
 from codesteer_jupyter.steering.guidance import Advice
+from codesteer_jupyter.steering.guide_dialogue import guide_messages
 from codesteer_jupyter.steering.procedure import Procedure
 from codesteer_jupyter.steering.profile import Profile
 from codesteer_jupyter.steering.trajectory import Trajectory, Usage
 
 __all__ = ["ChatGuide", "read_advice", "untrained"]
+
+#: As many as the protocol allows: every label is to be among them.
+_ALTERNATIVES = 20
 
 
 class ChatGuide:
@@ -39,6 +44,7 @@ class ChatGuide:
         name: the guide string of the record, `self` or `endpoint:<model string>`.
         seed: passed on to the model where it samples.
         owned: the model was made for this guide: closing the guide closes it.
+        opening: said before the first advice.
     """
 
     def __init__(
@@ -50,6 +56,7 @@ class ChatGuide:
         *,
         seed: int | None = None,
         owned: bool = False,
+        opening: Notice | None = None,
     ) -> None:
         self._model = model
         self._profile = profile
@@ -57,6 +64,7 @@ class ChatGuide:
         self._name = name
         self._seed = seed
         self._owned = owned
+        self._opening = opening
 
     @property
     def name(self) -> str:
@@ -70,7 +78,8 @@ class ChatGuide:
             await self._model.close()
 
     async def advise(self, trajectory: Trajectory) -> AsyncIterator[Delta | Notice | Advice]:
-        """One reply, read by the profile.
+        """One reply, read by the profile; the probabilities of its actions where the server tells
+        those of its tokens.
 
         A reply without a known marker is guidance in the guide's own words (`refine`); before the
         first answer, where there is nothing to refine, it is sent with the question as it stands.
@@ -78,12 +87,17 @@ class ChatGuide:
         Raises:
             GuideError: the model cannot be reached, or said nothing.
         """
+        opening, self._opening = self._opening, None
+        if opening is not None:
+            yield opening
         if not trajectory.rounds and "codesteer" in self._name.casefold():
             notice = untrained(self._profile, self._name.removeprefix("endpoint:"))
             if notice is not None:
                 yield notice
         messages = guide_messages(trajectory, self._profile, self._procedure)
-        decoding = dataclasses.replace(self._procedure.guide_decoding, seed=self._seed)
+        decoding = dataclasses.replace(
+            self._procedure.guide_decoding, seed=self._seed, top_logprobs=_ALTERNATIVES
+        )
         done: Completion | None = None
         try:
             async with contextlib.aclosing(self._stream(messages, decoding)) as stream:
@@ -98,7 +112,10 @@ class ChatGuide:
             raise GuideError(f"The guide {self._name} gave no advice: {error.message}") from error
         if done is None:
             raise GuideError(f"The guide {self._name} ended its reply before it began.")
-        yield read_advice(done.text, self._profile, done.usage, self._name)
+        advice = read_advice(done.text, self._profile, done.usage, self._name)
+        actions = offered(self._profile, answered=bool(trajectory.rounds))
+        shares = probabilities_told(done.logprobs or (), done.text, self._profile, actions)
+        yield dataclasses.replace(advice, probabilities=shares)
 
     async def _stream(
         self, messages: list[Message], decoding: Decoding

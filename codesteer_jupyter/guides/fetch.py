@@ -2,22 +2,35 @@
 
 from __future__ import annotations
 
+import importlib
+import time
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from codesteer_jupyter.errors import GuideError
-from codesteer_jupyter.guides.weights import Source, cached_folder, locate
+from codesteer_jupyter.guides.weights import (
+    HUB_ID,
+    Source,
+    cached_adapter,
+    cached_folder,
+    locate,
+)
 from codesteer_jupyter.models.weights import DOWNLOAD_CURE
 
-__all__ = ["FREE_BYTES", "fetched"]
+__all__ = ["FREE_BYTES", "fetched", "fetched_adapter"]
 
 # Up to this size weights are fetched without being asked for.
 FREE_BYTES = 200 * 10**6
 _SECONDS = 10.0
+_TELL_SECONDS = 3.0
 _SMALL = ("*.json", "*.model", "*.txt", "*.jinja")
 
 
-def fetched(source: Source, spec: str, allow_download: bool) -> Source:
-    """`source` after its repository was fetched into the hub's own cache.
+def fetched(
+    source: Source, spec: str, allow_download: bool, tell: Callable[[str], None] | None = None
+) -> Source:
+    """`source` after its repository was fetched into the hub's own cache; `tell` hears of it.
 
     Raises:
         GuideError: unknown repository, hub unreachable, or larger than is fetched unasked.
@@ -31,16 +44,16 @@ def fetched(source: Source, spec: str, allow_download: bool) -> Source:
             f"{spec} is not on this machine and fetching it needs huggingface_hub: "
             "pip install 'codesteer_jupyter[local]', or give a folder."
         ) from error
-    wanted = _wanted(HfApi(), source, spec)
+    wanted = _wanted(HfApi(), source, spec, allow_download)
     total = sum(wanted.values())
-    if total > FREE_BYTES and not allow_download:
-        raise GuideError(
-            f"{spec} is not on this machine: {total / 1e9:.1f} GB would be fetched from the hub. "
-            f"Nothing that large is fetched unasked: {DOWNLOAD_CURE}.",
-            kind="download_refused",
-        )
+    if tell is not None:
+        tell(f"Fetching {spec}: {total / 1e9:.2f} GB from the hub.")
     try:
-        snapshot_download(source.repository, allow_patterns=[*wanted, *_SMALL])
+        snapshot_download(
+            source.repository,
+            allow_patterns=[*wanted, *_SMALL],
+            tqdm_class=None if tell is None else _bar(spec, total, tell),
+        )
     except Exception as error:  # network, disk and hub errors of several libraries
         raise GuideError(f"Fetching {spec} failed ({_first(error)}); try again.") from error
     folder = cached_folder(source.repository)
@@ -49,8 +62,69 @@ def fetched(source: Source, spec: str, allow_download: bool) -> Source:
     return locate(str(folder / source.gguf) if source.gguf else str(folder))
 
 
-def _wanted(api: Any, source: Source, spec: str) -> dict[str, int]:
-    """The weight files to fetch, with their sizes in bytes."""
+def _bar(spec: str, total: int, tell: Callable[[str], None]) -> type:
+    """A progress bar that tells a line now and then instead of drawing itself."""
+    tqdm: Any = importlib.import_module("huggingface_hub.utils").tqdm
+    last = time.monotonic()
+    done = 0
+
+    class Told(tqdm):
+        def __init__(self, *args: Any, **kwargs: Any) -> None:
+            self._counts_bytes = kwargs.get("unit") == "B"
+            super().__init__(*args, **{**kwargs, "disable": True})
+
+        def update(self, n: float | None = 1) -> Any:
+            nonlocal last, done
+            if self._counts_bytes:
+                done += int(n or 0)
+            if self._counts_bytes and time.monotonic() - last >= _TELL_SECONDS:
+                last = time.monotonic()
+                tell(f"Fetching {spec}: {done / 1e9:.2f} of {total / 1e9:.2f} GB.")
+            return super().update(n)
+
+    return Told
+
+
+def fetched_adapter(adapter: str, allow_download: bool) -> Path:
+    """The folder of a LoRA adapter: one that is here, or a hub id.
+
+    Raises:
+        GuideError: there is none, or it cannot be had.
+    """
+    path = Path(adapter).expanduser()
+    if path.is_dir():
+        if not (path / "adapter_config.json").is_file():
+            raise GuideError(
+                f"{path} holds no adapter_config.json; give the folder that save_pretrained of "
+                "the adapter wrote."
+            )
+        return path
+    if not HUB_ID.fullmatch(adapter) or path.is_absolute() or adapter.startswith((".", "~")):
+        raise GuideError(
+            f"There is no adapter folder {adapter}; give an existing folder or a hub id behind "
+            "the plus sign."
+        )
+    found = cached_adapter(adapter)
+    if found is None:
+        from huggingface_hub import HfApi, snapshot_download
+
+        _wanted(HfApi(), Source(None, repository=adapter), adapter, allow_download)
+        try:
+            snapshot_download(adapter, allow_patterns=["adapter_*"])
+        except Exception as error:  # network, disk and hub errors of several libraries
+            raise GuideError(f"Fetching {adapter} failed ({_first(error)}); try again.") from error
+        found = cached_adapter(adapter)
+    if found is None:
+        raise GuideError(f"{adapter} on the hub holds no adapter (adapter_config.json).")
+    return found
+
+
+def _wanted(api: Any, source: Source, spec: str, allow_download: bool) -> dict[str, int]:
+    """The weight files to fetch, with their sizes in bytes.
+
+    Raises:
+        GuideError: no such repository, no way to it, or more than is fetched unasked.
+    """
     from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError
 
     try:
@@ -81,6 +155,13 @@ def _wanted(api: Any, source: Source, spec: str) -> dict[str, int]:
     if not chosen:
         named = f" {source.gguf}" if source.gguf else " weights"
         raise GuideError(f"{source.repository} on the hub has no{named} that can be loaded.")
+    total = sum(chosen.values())
+    if total > FREE_BYTES and not allow_download:
+        raise GuideError(
+            f"{spec} is not on this machine: {total / 1e9:.1f} GB would be fetched from the hub. "
+            f"Nothing that large is fetched unasked: {DOWNLOAD_CURE}.",
+            kind="download_refused",
+        )
     return chosen
 
 

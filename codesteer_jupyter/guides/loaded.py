@@ -1,256 +1,43 @@
-"""A local guide's model in memory: sized up first, loaded once per process, freed on demand.
-
-torch and transformers are imported inside functions only, in the thread that calls them.
-"""
+"""The local guides in this process's memory: loaded once, shared by all runs, freed on demand."""
 
 from __future__ import annotations
 
-import contextlib
-import functools
 import gc
-import importlib.util
-import json
 import threading
-from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
-
-import psutil
+from typing import TYPE_CHECKING, Any
 
 from codesteer_jupyter.errors import GuideError
-from codesteer_jupyter.guides.fetch import fetched
-from codesteer_jupyter.guides.weights import Source, locate, split_adapter
-from codesteer_jupyter.steering.completion import Decoding, Message
+from codesteer_jupyter.guides.fetch import fetched, fetched_adapter
+from codesteer_jupyter.guides.loading import Tell, engine_from
+from codesteer_jupyter.guides.sizing import Plan, device_here, need, plan_for
+from codesteer_jupyter.guides.weights import locate, split_adapter
 
-__all__ = ["Generated", "Loaded", "Plan", "is_loaded", "load", "plan", "status", "unload"]
+if TYPE_CHECKING:
+    from codesteer_jupyter.guides.engine.engine import Engine
 
-_EXTRA = "pip install 'codesteer_jupyter[local]'"
-_PREFILL = 256
-# Beside the weights: activations, cache of a few thousand tokens, copies made while loading.
-_OVERHEAD = 1.25
-_LOADED: dict[str, Loaded] = {}
+__all__ = ["Wish", "begin", "failed", "is_here", "is_loaded", "load", "plan", "status", "unload"]
+
+_LOADED: dict[str, tuple[Engine, Plan]] = {}
+_BROKEN: dict[str, str] = {}
+# What the background load of a guide said last; its error if it failed.
+_TOLD: dict[str, str] = {}
 _LOCK = threading.RLock()
 
 
 @dataclass(frozen=True)
-class Plan:
-    """What loading would take: sizes in bytes, known before anything is taken.
+class Wish:
+    """A local guide that is wanted.
 
-    `needed` is an estimate: parameters times their width in memory, and a quarter more.
+    Attributes:
+        spec: hub id, folder or .gguf file, perhaps `+adapter` behind it.
+        allow_download: more than 200 MB may be fetched.
+        memory: bytes it may take; None for what is free.
     """
-
-    source: Source
-    adapter: str | None
-    device: str
-    dtype: str
-    weights: int
-    needed: int
-    free: int
-
-    def sentence(self, spec: str) -> str:
-        """The line for the user."""
-        return (
-            f"Loading {spec}: {_size(self.weights)} of weights, about {_size(self.needed)} of "
-            f"memory on {self.device} ({_size(self.free)} free)."
-        )
-
-
-@dataclass(frozen=True)
-class Generated:
-    """One reply: its text, why it ended (`stop`, `length`, `cancelled`), and the token counts."""
-
-    text: str
-    finish_reason: str
-    prompt_tokens: int
-    completion_tokens: int
-
-
-@dataclass(frozen=True)
-class Loaded:
-    """A model and its tokenizer. Use from one thread at a time: `lock`."""
 
     spec: str
-    model: Any
-    tokenizer: Any
-    plan: Plan
-    context: int
-    lock: threading.Lock
-
-    def prompt(self, messages: Sequence[Message]) -> list[int]:
-        """Token ids of `messages` in the model's own chat format, up to its turn.
-
-        Raises:
-            GuideError: the template refuses these messages.
-        """
-        chat = [{"role": item.role, "content": item.content} for item in messages]
-        try:
-            text = self.tokenizer.apply_chat_template(
-                chat, tokenize=False, add_generation_prompt=True
-            )
-        except Exception as error:  # a template is a program of the checkpoint's author
-            raise GuideError(
-                f"The chat template of {self.spec} refuses the guide's dialogue ({error}); "
-                "use another checkpoint."
-            ) from error
-        ids: list[int] = self.tokenizer(text, add_special_tokens=False)["input_ids"]
-        return ids
-
-    def generate(
-        self,
-        ids: Sequence[int],
-        decoding: Decoding,
-        say: Callable[[str], None],
-        cancelled: threading.Event,
-    ) -> Generated:
-        """Continue `ids`; each new piece of text goes to `say`. Blocking.
-
-        Greedy unless the decoding has a temperature; then drawn with a generator of its own,
-        seeded from `decoding.seed` (0 without one): the process's random state is not touched.
-        """
-        import torch
-
-        most = min(decoding.max_tokens or 512, self.context - len(ids))
-        generator = torch.Generator(device="cpu").manual_seed(decoding.seed or 0)
-        ends = self._ends()
-        new: list[int] = []
-        said = ""
-        past: Any = None
-        pending = list(ids)
-        reason = "length"
-        with torch.inference_mode():
-            while len(new) < most:
-                while pending:
-                    if cancelled.is_set():
-                        return Generated(said, "cancelled", len(ids), len(new))
-                    part, pending = pending[:_PREFILL], pending[_PREFILL:]
-                    batch = torch.tensor([part], device=self.model.device)
-                    out = self.model(input_ids=batch, past_key_values=past, use_cache=True)
-                    past = out.past_key_values
-                token = _draw(out.logits[0, -1].float().cpu(), decoding, generator)
-                if token in ends:
-                    reason = "stop"
-                    break
-                new.append(token)
-                pending = [token]
-                whole = self.tokenizer.decode(new, skip_special_tokens=True)
-                # Half a character is held back until its other bytes are there.
-                if not whole.endswith("\ufffd") and whole.startswith(said):
-                    if len(whole) > len(said):
-                        say(whole[len(said) :])
-                    said = whole
-        text = self.tokenizer.decode(new, skip_special_tokens=True)
-        if text.startswith(said) and len(text) > len(said):
-            say(text[len(said) :])
-        return Generated(text, reason, len(ids), len(new))
-
-    def _ends(self) -> set[int]:
-        configured = getattr(self.model.generation_config, "eos_token_id", None)
-        ends = configured if isinstance(configured, list) else [configured]
-        return {int(end) for end in [*ends, self.tokenizer.eos_token_id] if end is not None}
-
-
-def _draw(logits: Any, decoding: Decoding, generator: Any) -> int:
-    import torch
-
-    if not decoding.temperature:
-        return int(logits.argmax())
-    weights = torch.softmax(logits / decoding.temperature, dim=-1)
-    if decoding.top_p is not None and decoding.top_p < 1:
-        ordered, order = weights.sort(descending=True)
-        # The most likely token always stays; the one that crosses the bound does too.
-        ordered[ordered.cumsum(-1) - ordered >= decoding.top_p] = 0
-        weights = torch.zeros_like(weights).scatter(0, order, ordered)
-    return int(torch.multinomial(weights, 1, generator=generator))
-
-
-def _size(amount: int) -> str:
-    return f"{amount / 1e9:.1f} GB" if amount >= 1e9 else f"{amount / 1e6:.0f} MB"
-
-
-def plan(spec: str, *, allow_download: bool = False) -> Plan:
-    """What loading `spec` takes. Fetches the weights if they are not here and that is allowed.
-
-    Raises:
-        GuideError: not found, not allowed, no extra, damaged, or too large for this machine.
-    """
-    name, adapter = split_adapter(spec)
-    source = locate(name)
-    torch = _torch()
-    if source.folder is None:
-        source = fetched(source, spec, allow_download)
-    cuda = torch.cuda.is_available()
-    device = "cuda" if cuda else "cpu"
-    wide = _parameters(source)
-    # A GPU computes fastest in bfloat16, a CPU in float32.
-    width = 2 if cuda else 4
-    free = int(torch.cuda.mem_get_info()[0]) if cuda else int(psutil.virtual_memory().available)
-    made = Plan(
-        source,
-        adapter,
-        device,
-        "bfloat16" if cuda else "float32",
-        source.bytes,
-        int(wide * width * _OVERHEAD),
-        free,
-    )
-    if made.needed > made.free:
-        raise GuideError(
-            f"{spec} needs about {_size(made.needed)} of memory on {device}, {_size(made.free)} "
-            "are free; close other programs, take a smaller model, or use --guide rules."
-        )
-    return made
-
-
-def _need(*names: str) -> None:
-    for name in names:
-        if importlib.util.find_spec(name) is None:
-            raise GuideError(
-                f"A local guide of this kind needs {name}, which is missing: {_EXTRA}",
-                kind="missing_extra",
-            )
-
-
-def _torch() -> Any:
-    _need("torch", "transformers")
-    import torch
-
-    return torch
-
-
-def _parameters(source: Source) -> int:
-    """How many parameters the weight files hold."""
-    if source.gguf is not None:
-        _need("gguf", "accelerate")
-        return _gguf_parameters(source.here / source.gguf)
-    total = 0
-    for path in sorted(source.here.glob("*.safetensors")):
-        with path.open("rb") as file:
-            header = json.loads(file.read(int.from_bytes(file.read(8), "little")))
-        for name, tensor in header.items():
-            if name != "__metadata__":
-                count = 1
-                for length in tensor["shape"]:
-                    count *= length
-                total += count
-    return total or source.bytes // 2
-
-
-def _gguf_parameters(path: Path) -> int:
-    from gguf import GGUFReader
-
-    try:
-        reader = GGUFReader(path)
-        last = reader.tensors[-1]
-        whole = int(last.data_offset) + int(last.n_bytes) <= path.stat().st_size
-        count = sum(int(tensor.n_elements) for tensor in reader.tensors)
-    except Exception as error:  # numpy, struct and index errors, by where the file ends
-        raise GuideError(
-            f"The weights in {path} are cut off or no GGUF; download them again."
-        ) from error
-    if not whole:
-        raise GuideError(f"The weights in {path} are cut off; download them again.")
-    return count
+    allow_download: bool = False
+    memory: int | None = None
 
 
 def is_loaded(spec: str) -> bool:
@@ -258,102 +45,123 @@ def is_loaded(spec: str) -> bool:
     return spec in _LOADED
 
 
-def load(spec: str, *, allow_download: bool = False, planned: Plan | None = None) -> Loaded:
-    """Load `spec` once per process; a second call gives the same object. Blocking.
+def is_here(wish: Wish) -> bool:
+    """Whether its weights are on this machine.
+
+    Raises:
+        GuideError: no such folder or file, or its weights are missing or cut off.
+    """
+    return locate(split_adapter(wish.spec)[0]).folder is not None
+
+
+def plan(wish: Wish, tell: Tell | None = None) -> Plan:
+    """What loading takes. Fetches the weights if they are not here and that is allowed.
+
+    Raises:
+        GuideError: not found, not allowed, no extra, damaged, or too large for this machine.
+    """
+    name, adapter = split_adapter(wish.spec)
+    source = locate(name)
+    device = device_here()
+    if source.folder is None:
+        source = fetched(source, wish.spec, wish.allow_download, tell)
+    folder = None
+    if adapter is not None:
+        need("peft")
+        folder = fetched_adapter(adapter, wish.allow_download)
+    return plan_for(source, folder, wish.spec, device=device, memory=wish.memory)
+
+
+def load(wish: Wish, tell: Tell | None = None, cancelled: threading.Event | None = None) -> Engine:
+    """The engine for a wish: loaded once per process, the same object ever after. Blocking. `tell`
+    hears what is about to be taken and how far loading is; `cancelled` is set to give up.
 
     Raises:
         GuideError: see `plan`; also no chat template, or weights that do not fit the model.
     """
     with _LOCK:
-        if spec not in _LOADED:
-            _LOADED[spec] = _load(spec, planned or plan(spec, allow_download=allow_download))
-        return _LOADED[spec]
+        if wish.spec in _BROKEN:
+            raise GuideError(_BROKEN[wish.spec])
+        if wish.spec not in _LOADED:
+            planned = plan(wish, tell)
+            if tell is not None:
+                tell(planned.sentence(wish.spec))
+            _LOADED[wish.spec] = engine_from(planned, wish.spec, tell, cancelled), planned
+        return _LOADED[wish.spec][0]
 
 
-def _load(spec: str, planned: Plan) -> Loaded:
-    import torch
-    from transformers import AutoModelForCausalLM, AutoTokenizer
+def begin(wish: Wish) -> threading.Thread:
+    """Load a wish in a thread of its own; `status` tells how far it is, or why it failed."""
 
-    source = planned.source
-    options = {"gguf_file": source.gguf} if source.gguf else {}
-    folder = str(source.here)
-    try:
-        with _quiet():
-            tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, **options)
-            if not tokenizer.chat_template:
-                raise GuideError(
-                    f"{spec} has no chat template: it is a base model that follows no "
-                    "instructions; take its instruct or chat version."
-                )
-            model = AutoModelForCausalLM.from_pretrained(
-                folder, local_files_only=True, dtype=getattr(torch, planned.dtype), **options
-            )
-            if planned.adapter is not None:
-                _add_adapter(model, planned.adapter)
-            model = model.to(planned.device).eval()
-    except GuideError:
-        raise
-    except Exception as error:  # whatever a damaged or foreign checkpoint makes them raise
-        first = (str(error).strip() or type(error).__name__).split("\n")[0][:300]
-        raise GuideError(
-            f"{spec} could not be loaded ({first}); check that it is a complete causal language "
-            "model, or use --guide rules."
-        ) from error
-    text_config = model.config.get_text_config()
-    context = int(getattr(text_config, "max_position_embeddings", 0) or 8192)
-    return Loaded(spec, model, tokenizer, planned, context, threading.Lock())
+    def work() -> None:
+        def tell(line: str) -> None:
+            _TOLD[wish.spec] = line
+
+        try:
+            load(wish, tell)
+        except GuideError as error:
+            tell(error.message)
+        else:
+            _TOLD.pop(wish.spec, None)
+
+    _TOLD[wish.spec] = f"Loading {wish.spec}."
+    thread = threading.Thread(target=work, name="codesteer-guide", daemon=True)
+    thread.start()
+    return thread
 
 
-def _add_adapter(model: Any, adapter: str) -> None:
-    _need("peft")
-    model.load_adapter(adapter)
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Without transformers' progress bars and advice in the user's cell."""
-    from transformers import modeling_gguf_pytorch_utils as dequantising
-    from transformers.utils import logging
-
-    verbosity, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
-    bar = getattr(dequantising, "tqdm", None)
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
-    if bar is not None:
-        # This one bar does not ask transformers whether bars are wanted.
-        dequantising.tqdm = functools.partial(bar, disable=True)
-    try:
-        yield
-    finally:
-        logging.set_verbosity(verbosity)
-        if bars:
-            logging.enable_progress_bar()
-        if bar is not None:
-            dequantising.tqdm = bar
+def failed(spec: str, error: BaseException) -> GuideError:
+    """What to raise after an engine broke in mid-work; a GPU's own errors last as long as the
+    process, so the guide is not asked again here.
+    """
+    first = (str(error).strip() or type(error).__name__).split("\n")[0][:200]
+    if isinstance(error, MemoryError) or "out of memory" in first.casefold():
+        return GuideError(
+            f"{spec} could not reply ({first}); free some memory, or use --guide rules."
+        )
+    if "cuda" in first.casefold() or "device-side" in first.casefold():
+        _BROKEN[spec] = (
+            f"The GPU failed while {spec} was replying ({first}); restart the kernel to use it "
+            "again, or use --guide rules."
+        )
+        with _LOCK:
+            _LOADED.pop(spec, None)
+        return GuideError(_BROKEN[spec])
+    return GuideError(f"{spec} could not reply ({first}); ask again, or use --guide rules.")
 
 
 def unload(spec: str | None = None) -> list[str]:
-    """Drop `spec`, or all, from memory; returns what was dropped."""
+    """Drop `spec`, or all, from memory; returns what was dropped. Waits for what is replying."""
     with _LOCK:
         dropped = [name for name in _LOADED if spec in (None, name)]
-        cuda = any(_LOADED[name].plan.device == "cuda" for name in dropped)
+        cuda = any(_LOADED[name][1].device == "cuda" for name in dropped)
         for name in dropped:
-            del _LOADED[name]
+            engine = _LOADED.pop(name)[0]
+            with engine.lock:
+                engine.close()
+            del engine
     gc.collect()
     if cuda:
-        _torch().cuda.empty_cache()
+        import torch
+
+        torch.cuda.empty_cache()
     return dropped
 
 
 def status() -> list[dict[str, Any]]:
-    """What is in memory: spec, device, dtype, bytes of weights, context length in tokens."""
-    return [
+    """What is in memory: spec, device, how it is held, bytes of weights and of the kept cache,
+    context length in tokens. What is being loaded has its spec, and in `told` how far it is or why
+    it failed.
+    """
+    waiting = [{"spec": spec, "told": line} for spec, line in _TOLD.items() if spec not in _LOADED]
+    return waiting + [
         {
             "spec": spec,
-            "device": item.plan.device,
-            "dtype": item.plan.dtype,
-            "bytes": item.plan.weights,
-            "context": item.context,
+            "device": plan.device,
+            "held": plan.held,
+            "bytes": plan.weights,
+            "kept": engine.kept.size(),
+            "context": engine.context,
         }
-        for spec, item in _LOADED.items()
+        for spec, (engine, plan) in _LOADED.items()
     ]

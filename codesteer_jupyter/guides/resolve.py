@@ -26,6 +26,7 @@ def guide(
     profile: Profile,
     procedure: Procedure,
     allow_download: bool = False,
+    guide_memory: int | None = None,
     seed: int | None = None,
     model: Callable[[str], TaskModel] | None = None,
     **model_options: Any,
@@ -38,6 +39,7 @@ def guide(
         procedure: switches of the run; the guide's decoding is among them.
         task_model: the run's task model; `self` steers with this very instance.
         allow_download: a local guide may fetch more than 200 MB.
+        guide_memory: bytes a local guide may take; None for what is free.
         seed: of a guide that samples.
         model: makes the task model of an `endpoint:` guide from its model string; None means
             `models.resolve.task_model` with `model_options`.
@@ -59,17 +61,26 @@ def guide(
             raise UsageError("Guide endpoint: needs a model, e.g. endpoint:openai:gpt-4o.")
         from codesteer_jupyter.guides.chat import ChatGuide
 
-        make = model or _task_model(model_options)
-        return ChatGuide(make(rest), profile, procedure, f"endpoint:{rest}", seed=seed, owned=True)
+        made = (model or _task_model(model_options))(rest)
+        if rest.strip().startswith(("http://", "https://")):
+            from codesteer_jupyter.models.client import OpenAICompatible
+
+            if isinstance(made, OpenAICompatible):
+                from codesteer_jupyter.guides.shared import AddressedGuide
+
+                return AddressedGuide(made, profile, procedure, seed=seed)
+        return ChatGuide(made, profile, procedure, f"endpoint:{rest}", seed=seed, owned=True)
     if kind == "local":
         if not rest.strip():
             raise UsageError(
                 "Guide local: needs a model folder, a .gguf file or a hub id, "
                 f"e.g. local:{CODESTEER_V1}."
             )
-        from codesteer_jupyter.guides.local import LocalGuide
+        from codesteer_jupyter.guides.loaded import Wish
+        from codesteer_jupyter.guides.shared import local_guide
 
-        return LocalGuide(rest, profile, procedure, allow_download=allow_download, seed=seed)
+        wish = Wish(rest.strip(), allow_download=allow_download, memory=guide_memory)
+        return local_guide(wish, profile, procedure, seed=seed)
     names = [name.partition(":")[0] for name in KINDS]
     near = difflib.get_close_matches(kind, names, n=1, cutoff=0.5)
     hint = f" (did you mean {near[0]}?)" if near else ""

@@ -13,9 +13,18 @@ from pathlib import Path
 
 from codesteer_jupyter.errors import GuideError
 
-__all__ = ["Source", "cached_folder", "hub_cache", "is_cached", "locate", "split_adapter"]
+__all__ = [
+    "HUB_ID",
+    "Source",
+    "cached_adapter",
+    "cached_folder",
+    "hub_cache",
+    "is_cached",
+    "locate",
+    "split_adapter",
+]
 
-_HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
+HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 _HUB_FILE = re.compile(r"([\w.-]+/[\w.-]+)/([\w./-]+\.gguf)", re.I)
 _WEIGHTS = ("*.safetensors", "*.bin", "*.gguf")
 _MOST_HEADER = 100 * 2**20
@@ -67,12 +76,21 @@ def hub_cache() -> Path:
 
 def cached_folder(repository: str) -> Path | None:
     """The newest complete snapshot of `repository` in the cache, or None."""
+    return next((path for path in _snapshots(repository) if _complete(path)), None)
+
+
+def cached_adapter(repository: str) -> Path | None:
+    """The newest snapshot of `repository` that holds a LoRA adapter, or None."""
+    found = (path for path in _snapshots(repository) if (path / "adapter_config.json").is_file())
+    return next((path for path in found if _files(path)), None)
+
+
+def _snapshots(repository: str) -> list[Path]:
     root = hub_cache() / f"models--{repository.replace('/', '--')}" / "snapshots"
     try:
-        snapshots = sorted(root.iterdir(), key=lambda path: path.stat().st_mtime, reverse=True)
+        return sorted(root.iterdir(), key=lambda path: path.stat().st_mtime, reverse=True)
     except OSError:
-        return None
-    return next((path for path in snapshots if _complete(path)), None)
+        return []
 
 
 def is_cached(repository: str) -> bool:
@@ -122,7 +140,7 @@ def locate(model: str) -> Source:
         if folder is not None and (folder / name).is_file():
             return Source(folder, name, repository, (folder / name).stat().st_size)
         return Source(None, name, repository)
-    if not _HUB_ID.fullmatch(model) or path.is_absolute() or model.startswith((".", "~")):
+    if not HUB_ID.fullmatch(model) or path.is_absolute() or model.startswith((".", "~")):
         raise GuideError(
             f"There is no model folder {model}; give an existing folder, a .gguf file, or a hub "
             "id such as organisation/name."

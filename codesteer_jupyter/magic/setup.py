@@ -65,16 +65,27 @@ def guide(notebook: Notebook, words: list[str]) -> None:
 
     if action == "load":
         _load(notebook)
-    elif action == "unload":
+        return
+    if action == "unload":
         dropped = loaded.unload()
         print(f"Freed {', '.join(dropped)}." if dropped else "No local guide is in memory.")
         return
+    from codesteer_jupyter.guides.serving.discovery import served_guides
+
     held = loaded.status()
     for item in held:
-        size = item["bytes"] / 2**20
-        print(f"{item['spec']}: {size:,.0f} MiB of weights as {item['dtype']} on {item['device']}")
+        if "told" in item:
+            print(item["told"])
+            continue
+        print(
+            f"{item['spec']}: {item['bytes'] / 2**20:,.0f} MiB of weights as {item['held']} on "
+            f"{item['device']}, {item['kept'] / 2**20:,.0f} MiB of what it has read; it reads "
+            f"{item['context']:,} tokens at most."
+        )
     if not held:
         print("No local guide is in memory.")
+    for info in served_guides():
+        print(f"{info.spec}: served on this machine by process {info.pid} ({info.about}).")
 
 
 def _load(notebook: Notebook) -> None:
@@ -89,9 +100,15 @@ def _load(notebook: Notebook) -> None:
             f"The guide is {spec}, which takes no memory; choose a local one first: "
             "%config CodeSteer.guide = 'local:FOLDER_OR_HUB_ID'."
         )
-    planned = loaded.plan(name, allow_download=settings.allow_download)
-    print(planned.sentence(name), flush=True)
-    loaded.load(name, allow_download=settings.allow_download, planned=planned)
+    wish = loaded.Wish(name, settings.allow_download, settings.guide_bytes)
+    if loaded.is_loaded(name):
+        print(f"{name} is in memory.")
+        return
+    if loaded.is_here(wish):
+        # What cannot work is said here, by the cell that asked.
+        print(loaded.plan(wish).sentence(name), flush=True)
+    loaded.begin(wish)
+    print("It loads in the background; %codesteer guide status says how far it is.")
 
 
 def stop(notebook: Notebook, words: list[str]) -> None:

@@ -16,12 +16,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from typing import Any
 
 from codesteer_jupyter.errors import TaskModelError
-from codesteer_jupyter.models.endpoint import Endpoint
+from codesteer_jupyter.models.endpoint import Endpoint, Secret
 from codesteer_jupyter.models.failures import Failure, said
 from codesteer_jupyter.models.requests import adapt, body
 from codesteer_jupyter.models.stream import Broken, Reply
@@ -73,6 +74,13 @@ class OpenAICompatible:
 
     def __repr__(self) -> str:
         return f"OpenAICompatible({self.name!r} at {self.endpoint.base_url})"
+
+    def with_key(self, key: Secret) -> OpenAICompatible:
+        """The same model, asked with another key."""
+        endpoint = dataclasses.replace(self.endpoint, key=key)
+        return OpenAICompatible(
+            endpoint, stall_seconds=self.stall_seconds, price=self.price, pause=self.pause
+        )
 
     async def close(self) -> None:
         """Close idle connections; calling it twice is fine."""
@@ -252,7 +260,8 @@ class _Request:
     def _completion(self, reply: Reply, finish_reason: str) -> Completion:
         seconds = time.monotonic() - self.began
         usage = self.usage + Usage(seconds=seconds)
-        return Completion(reply.text, reply.reasoning or None, finish_reason, usage)
+        logprobs = tuple(reply.logprobs) or None
+        return Completion(reply.text, reply.reasoning or None, finish_reason, usage, logprobs)
 
     def _count(self, sent: dict[str, Any], reply: Reply) -> None:
         """Add what this attempt spent: as the server says, or else four characters a token,

@@ -1,27 +1,31 @@
 """How a user's kernels find, start and stop the one server they share for an embedded model.
 
-A server in a process of its own announces itself by a JSON file (0600, in a 0700 folder) with its
-port, process id and token. Two locks keep order: `start` is held by whoever starts a server, so
-that two kernels do not start two; `alive` is held by the server itself for its whole life.
+A server in a process of its own announces itself (see `announcements`) in a 0700 folder. Two locks
+keep order: `start` is held by whoever starts one, so that two kernels do not start two; `alive`
+is held by the server itself for its whole life.
 """
 
 from __future__ import annotations
 
 import contextlib
-import dataclasses
-import http.client
-import json
 import os
-import platform
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from codesteer_jupyter.announcements import (
+    Announcement,
+    ServerFiles,
+    answers,
+    end_process,
+    process_lives,
+    read_announcement,
+    write_announcement,
+)
 from codesteer_jupyter.errors import TaskModelError
 from codesteer_jupyter.file_locks import is_held
 from codesteer_jupyter.models.weights import FetchCancelled, cache_folder, file_lock
@@ -38,24 +42,17 @@ __all__ = [
 
 #: Loading 1.1 GB from a slow disk and probing threads on a busy machine.
 START_SECONDS = 180.0
-#: A server that is alive must take a connection within this; its HTTP threads never compute.
-ANSWER_SECONDS = 5.0
 #: What the server process gets of the environment: no keys, no tokens.
 _ENVIRONMENT = ("PATH", "HOME", "USER", "LANG", "LC_ALL", "TMPDIR", "LD_LIBRARY_PATH", "TZ")
 _ENVIRONMENT_PREFIXES = ("XDG_", "GGML_", "OMP_", "CODESTEER_CACHE", "CODESTEER_RUNTIME")
 
 
 @dataclass(frozen=True)
-class ServerInfo:
+class ServerInfo(Announcement):
     """What the server wrote about itself. `speeds`: tokens a second by number of threads, as
     probed at its start under the load average `load`.
     """
 
-    model: str
-    pid: int
-    created: float
-    port: int
-    token: str = field(repr=False)
     threads: int = 1
     tokens_per_second: float = 0.0
     speeds: Mapping[str, float] = field(default_factory=dict)
@@ -63,10 +60,6 @@ class ServerInfo:
     context: int = 0
     idle_seconds: float = 0.0
     format: int = 1
-
-    @property
-    def base_url(self) -> str:
-        return f"http://127.0.0.1:{self.port}/v1"
 
 
 @dataclass(frozen=True)
@@ -76,35 +69,6 @@ class ServerOptions:
     threads: int | None = None
     idle_seconds: float = 600.0
     context: int = 8192
-
-
-@dataclass(frozen=True)
-class ServerFiles:
-    """The files of one model's server in the runtime folder."""
-
-    folder: Path
-    model: str
-
-    def _file(self, kind: str) -> Path:
-        # A home folder may be shared by machines; processes are not.
-        host = "".join(c if c.isalnum() else "-" for c in platform.node()) or "host"
-        return self.folder / f"embedded-{self.model}-{host}.{kind}"
-
-    @property
-    def info(self) -> Path:
-        return self._file("json")
-
-    @property
-    def start(self) -> Path:
-        return self._file("start")
-
-    @property
-    def alive(self) -> Path:
-        return self._file("alive")
-
-    @property
-    def log(self) -> Path:
-        return self._file("log")
 
 
 def runtime_folder() -> Path:
@@ -138,56 +102,13 @@ def runtime_folder() -> Path:
 
 
 def write_info(files: ServerFiles, info: ServerInfo) -> None:
-    """Announce a server: readable by this user only, whole or not at all."""
-    handle, name = tempfile.mkstemp(dir=files.folder, prefix=".info-")  # created 0600
-    with os.fdopen(handle, "w", encoding="utf-8") as file:
-        json.dump(dataclasses.asdict(info), file)
-    os.replace(name, files.info)
+    """Announce a server."""
+    write_announcement(files.info, info)
 
 
 def read_info(files: ServerFiles) -> ServerInfo | None:
-    """What is announced; None if nothing, damaged, or a file that others could have written."""
-    try:
-        handle = os.open(files.info, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
-    except OSError:
-        return None
-    with os.fdopen(handle, encoding="utf-8", errors="replace") as file:
-        about = os.fstat(file.fileno())
-        if about.st_uid != os.getuid() or about.st_mode & 0o077:
-            return None
-        try:
-            data = json.load(file)
-            known = {item.name for item in dataclasses.fields(ServerInfo)}
-            info = ServerInfo(**{key: value for key, value in data.items() if key in known})
-        except (ValueError, TypeError, AttributeError):
-            return None
-    return info if info.format == 1 and isinstance(info.port, int) else None
-
-
-def process_lives(info: ServerInfo) -> bool:
-    """Whether the very process that announced itself still runs (process ids are reused)."""
-    import psutil
-
-    try:
-        process = psutil.Process(info.pid)
-        return (
-            process.status() != psutil.STATUS_ZOMBIE
-            and abs(process.create_time() - info.created) < 2
-        )
-    except psutil.Error:
-        return False
-
-
-def answers(info: ServerInfo, seconds: float = ANSWER_SECONDS) -> bool:
-    """Whether a server that knows the token listens there."""
-    connection = http.client.HTTPConnection("127.0.0.1", info.port, timeout=seconds)
-    try:
-        connection.request("GET", "/v1/models", headers={"Authorization": f"Bearer {info.token}"})
-        return connection.getresponse().status == 200
-    except (OSError, http.client.HTTPException):
-        return False
-    finally:
-        connection.close()
+    """What is announced, if it can be trusted."""
+    return read_announcement(files.info, ServerInfo)
 
 
 def find_server(model: str) -> ServerInfo | None:
@@ -221,7 +142,7 @@ def ensure_server(
             return running
         stale = read_info(files)
         if stale is not None and process_lives(stale):
-            _end(stale.pid)  # it lives and does not answer
+            end_process(stale.pid)  # it lives and does not answer
         files.info.unlink(missing_ok=True)
         notify(f"Starting the embedded model's server ({path.name}); it loads and is timed first.")
         _spawn(files, path, options)
@@ -294,20 +215,6 @@ def _not_started(files: ServerFiles, why: str) -> TaskModelError:
     )
 
 
-def _end(pid: int) -> None:
-    """Ask a process to end, then make it."""
-    import psutil
-
-    with contextlib.suppress(psutil.Error):
-        process = psutil.Process(pid)
-        process.terminate()
-        try:
-            process.wait(5)
-        except psutil.TimeoutExpired:
-            process.kill()
-            process.wait(5)
-
-
 def stop_server(model: str) -> bool:
     """Stop this user's server of this model; True if there was one."""
     files = ServerFiles(runtime_folder(), model)
@@ -316,6 +223,6 @@ def stop_server(model: str) -> bool:
         if info is None or not process_lives(info):
             files.info.unlink(missing_ok=True)
             return False
-        _end(info.pid)
+        end_process(info.pid)
         files.info.unlink(missing_ok=True)
         return True

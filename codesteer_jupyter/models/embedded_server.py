@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import fcntl
 import gc
 import http.client
 import json
@@ -26,6 +25,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+from codesteer_jupyter.file_locks import hold
 from codesteer_jupyter.models.embedded_discovery import (
     ServerFiles,
     ServerInfo,
@@ -291,14 +291,12 @@ class Supervisor:
     @contextlib.contextmanager
     def _start_lock(self) -> Any:
         """The lock of whoever starts a server; False if somebody has it just now."""
-        handle = os.open(self._files.start, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        handle = hold(self._files.start)
         try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            yield True
-        except BlockingIOError:
-            yield False
+            yield handle is not None
         finally:
-            os.close(handle)
+            if handle is not None:
+                os.close(handle)
 
 
 def _detach(files: ServerFiles) -> None:
@@ -306,10 +304,7 @@ def _detach(files: ServerFiles) -> None:
 
     The lock goes along: it belongs to the open file, which both share.
     """
-    handle = os.open(files.alive, os.O_RDWR | os.O_CREAT, 0o600)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
+    if hold(files.alive) is None:
         # One that is just loading (its starter was interrupted): that one will do.
         sys.exit(0)
     if os.fork():

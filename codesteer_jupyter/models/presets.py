@@ -106,7 +106,7 @@ PRESETS: Mapping[str, Preset] = {
     ),
 }
 
-_SAMPLING = frozenset({"temperature", "top_p", "seed", "stop"})
+_SAMPLING = frozenset({"temperature", "top_p", "seed", "stop", "logprobs"})
 _LIMIT = {"max_tokens": "max_completion_tokens"}
 
 # Reasoning models, by the last part of their name. What is not here is learnt from the server's
@@ -122,7 +122,7 @@ MODEL_QUIRKS: tuple[tuple[re.Pattern[str], Quirks], ...] = (
     ),
     (
         re.compile(r"deepseek-reasoner|(?:.*[-_])?r1(?:$|[-_:.])|qwq", re.IGNORECASE),
-        Quirks(drop=frozenset({"temperature", "top_p"}), system=False, thinks=True),
+        Quirks(drop=frozenset({"temperature", "top_p", "logprobs"}), system=False, thinks=True),
     ),
 )
 

@@ -37,8 +37,9 @@ from codesteer_jupyter.steering.completion import (
     Message,
     Notice,
 )
-from codesteer_jupyter.steering.dialogue import check_messages, guide_messages, task_messages
+from codesteer_jupyter.steering.dialogue import check_messages, task_messages
 from codesteer_jupyter.steering.events import Event, event_from_dict, fold
+from codesteer_jupyter.steering.guide_dialogue import guide_messages
 from codesteer_jupyter.steering.procedure import PROCEDURES
 from codesteer_jupyter.steering.profile import load_profile
 from codesteer_jupyter.steering.trajectory import Round, Trajectory, Usage

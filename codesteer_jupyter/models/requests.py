@@ -14,7 +14,10 @@ __all__ = ["adapt", "body", "system_into_user"]
 
 # What may be left out when a server refuses it; the two limits are tried for each other first.
 _LIMITS = ("max_tokens", "max_completion_tokens")
-_OPTIONAL = ("stream_options", "temperature", "random_seed", "top_p", "seed", "stop")
+_OPTIONAL = (
+    *("stream_options", "temperature", "random_seed", "top_p", "seed", "stop"),
+    *("logprobs", "top_logprobs"),
+)
 _REFUSED = re.compile(
     r"unsupported|not supported|support|unknown|unrecognized|unexpected|extra|not permitted"
     r"|not allowed|deprecated|invalid|only the default",
@@ -52,7 +55,11 @@ def body(
         "seed": decoding.seed,
         "stop": list(decoding.stop) or None,
         "stream_options": {"include_usage": True},
+        "logprobs": True if decoding.top_logprobs else None,
+        "top_logprobs": decoding.top_logprobs or None,
     }
+    if "logprobs" in quirks.drop:
+        del fields["top_logprobs"]
     sent = {
         quirks.rename.get(name, name): value
         for name, value in fields.items()

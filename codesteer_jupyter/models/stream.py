@@ -15,11 +15,13 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
 from codesteer_jupyter.models.thinking import Piece, ThinkSplitter, Turned
+from codesteer_jupyter.steering.completion import TokenLogprob
 
 __all__ = ["MAX_REPLY", "Broken", "Reply", "Response"]
 
 MAX_REPLY = 4 * 2**20
 _MAX_LINE = 2 * MAX_REPLY
+_MOST_LOGPROBS = 20_000
 
 
 class Response(Protocol):
@@ -54,6 +56,7 @@ class Reply:
     usage: Mapping[str, Any] | None = None
     started: bool = False
     oversize: bool = False
+    logprobs: list[TokenLogprob] = field(default_factory=list)
     _texts: list[str] = field(default_factory=list)
     _reasonings: list[str] = field(default_factory=list)
     _size: int = 0
@@ -177,6 +180,8 @@ class Reply:
                 self.finish_reason = str(finish)
             if isinstance(usage := choice.get("usage"), Mapping):
                 self.usage = usage
+            if len(self.logprobs) < _MOST_LOGPROBS:
+                self.logprobs += _logprobs(choice.get("logprobs"))
         return pieces
 
     def _keep(self, piece: Piece | Turned) -> Piece | Turned:
@@ -221,3 +226,27 @@ def _texts(value: Any) -> list[tuple[bool, str]]:
             inner = part.get("thinking") if thinking else part.get("text")
             found += [(thinking or flag, text) for flag, text in _texts(inner)]
     return found
+
+
+def _logprobs(told: Any) -> list[TokenLogprob]:
+    """The tokens a choice tells the probabilities of; what is not in the protocol's shape is not
+    taken, since nothing but a number in the record depends on it.
+    """
+    content = told.get("content") if isinstance(told, Mapping) else None
+    found = []
+    for item in content if isinstance(content, list) else []:
+        own = _token(item)
+        if own is not None:
+            top = item.get("top_logprobs")
+            likely = [_token(other) for other in top] if isinstance(top, list) else []
+            found.append(TokenLogprob(*own, tuple(other for other in likely if other is not None)))
+    return found
+
+
+def _token(item: Any) -> tuple[str, float] | None:
+    token, value = (
+        (item.get("token"), item.get("logprob")) if isinstance(item, Mapping) else (None, None)
+    )
+    if not isinstance(token, str) or isinstance(value, bool) or not isinstance(value, (int, float)):
+        return None
+    return token, float(value)

@@ -148,6 +148,7 @@ def _guide(
         profile=profile,
         procedure=switches,
         allow_download=settings.allow_download,
+        guide_memory=settings.guide_bytes,
         seed=settings.seed,
         model=models,
     )

@@ -325,6 +325,14 @@ class Settings:
         metavar="N",
         read=whole(1),
     )
+    guide_memory: int | None = _row(
+        None,
+        "whole",
+        "memory a local guide may take with all it has read, MiB; unset: what is free",
+        "--guide-memory",
+        metavar="MIB",
+        read=whole(1),
+    )
     with_limit: int = _row(
         1024,
         "whole",
@@ -389,6 +397,11 @@ class Settings:
     def most_rounds(self) -> int:
         """Answers at most: as set, else as the procedure says."""
         return procedure(self.procedure, rounds=self.rounds).rounds
+
+    @property
+    def guide_bytes(self) -> int | None:
+        """What a local guide may take, in bytes; None for what is free."""
+        return None if self.guide_memory is None else self.guide_memory * MIB
 
     @property
     def limits(self) -> Limits:

@@ -8,7 +8,16 @@ from typing import Literal, Protocol
 
 from codesteer_jupyter.steering.trajectory import Usage
 
-__all__ = ["Completion", "Decoding", "Delta", "Message", "Notice", "Restart", "TaskModel"]
+__all__ = [
+    "Completion",
+    "Decoding",
+    "Delta",
+    "Message",
+    "Notice",
+    "Restart",
+    "TaskModel",
+    "TokenLogprob",
+]
 
 
 @dataclass(frozen=True)
@@ -21,13 +30,27 @@ class Message:
 
 @dataclass(frozen=True)
 class Decoding:
-    """How text is drawn. None leaves the model's default; models that refuse a field drop it."""
+    """How text is drawn. None leaves the model's default; models that refuse a field drop it.
+
+    `top_logprobs` asks for the log probabilities of the tokens and of so many likely ones at each
+    place; 0 asks for none. Models that do not tell them leave them out.
+    """
 
     temperature: float | None = 0.0
     top_p: float | None = None
     max_tokens: int | None = None
     seed: int | None = None
     stop: tuple[str, ...] = ()
+    top_logprobs: int = 0
+
+
+@dataclass(frozen=True)
+class TokenLogprob:
+    """A token of a reply as text, its natural log probability, and the likeliest ones there."""
+
+    token: str
+    logprob: float
+    top: tuple[tuple[str, float], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -54,13 +77,15 @@ class Notice:
 @dataclass(frozen=True)
 class Completion:
     """A whole reply. `finish_reason`: stop, length, content_filter, or cut / stalled when the
-    stream broke twice and the partial text was kept.
+    stream broke twice and the partial text was kept. `logprobs`: its tokens, reasoning among them;
+    None where they were not asked for or are not told.
     """
 
     text: str
     reasoning: str | None = None
     finish_reason: str | None = "stop"
     usage: Usage = field(default_factory=lambda: Usage(calls=1))
+    logprobs: tuple[TokenLogprob, ...] | None = None
 
 
 class TaskModel(Protocol):

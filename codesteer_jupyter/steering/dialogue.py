@@ -1,4 +1,5 @@
-"""Every prompt that is sent, rebuilt from the trajectory.
+"""Every prompt that is sent, rebuilt from the trajectory. The guide's own are in
+`guide_dialogue.py`.
 
 Pure functions of trajectory, profile and procedure: the loop uses them to send, the tests to show
 that what was sent can be rebuilt byte for byte from a record.
@@ -13,7 +14,6 @@ from codesteer_jupyter.steering.checks import CheckInput
 from codesteer_jupyter.steering.completion import Message
 from codesteer_jupyter.steering.procedure import Procedure
 from codesteer_jupyter.steering.profile import Profile
-from codesteer_jupyter.steering.repeats import repeat
 from codesteer_jupyter.steering.selection import conversation_start
 from codesteer_jupyter.steering.trajectory import (
     Context,
@@ -26,10 +26,11 @@ from codesteer_jupyter.steering.trajectory import (
 
 __all__ = [
     "check_messages",
+    "describe_check",
     "describe_context",
     "describe_execution",
     "excerpt",
-    "guide_messages",
+    "limit_of",
     "task_messages",
 ]
 
@@ -43,7 +44,8 @@ def excerpt(text: str, limit: int) -> str:
     return f"{text[:head]}\n[{len(text) - limit} characters left out]\n{text[-tail:]}"
 
 
-def _limit(profile: Profile, name: str) -> int:
+def limit_of(profile: Profile, name: str) -> int:
+    """The longest quotation of `name` in a prompt, in characters."""
     return profile.excerpts.get(name, 10**9)
 
 
@@ -74,11 +76,15 @@ def _given(context: Context | None) -> str:
     )
 
 
-def describe_execution(execution: Execution | None, profile: Profile) -> str:
-    """What running the code gave, as guide and task model read it."""
+def describe_execution(
+    execution: Execution | None, profile: Profile, limit: int | None = None
+) -> str:
+    """What running the code gave, as guide and task model read it. `limit`: characters of each
+    quotation; None for the profile's own.
+    """
     if execution is None:
         return ""
-    limit = _limit(profile, "output")
+    limit = limit_of(profile, "output") if limit is None else limit
     if "execution" in profile.templates:
         return profile.render(
             "execution",
@@ -123,69 +129,13 @@ def _errors(execution: Execution) -> str:
     return "\n".join(line for line in lines if line)
 
 
-def _describe_check(report: SelfAnswerReport | None) -> str:
+def describe_check(report: SelfAnswerReport | None) -> str:
+    """What a checking program said of the answer; nothing where it came to no verdict."""
     if report is None or report.verdict == "inconclusive":
         return ""
     if report.verdict == "correct":
         return "A program that checks the answer says: Correct."
     return f"A program that checks the answer says: Incorrect. {report.reason}".rstrip()
-
-
-def _describe_symbolic(item: Round, profile: Profile, procedure: Procedure) -> str:
-    report = item.checks.symbolic
-    if report is None:
-        return ""
-    lines = [*report.findings]
-    if not report.sufficient:
-        score = report.score if procedure.symbolic_score == "ast" else report.published_score
-        lines.append(profile.render("symbolic_low", score=f"{score:g}"))
-    return "\n".join(lines)
-
-
-def _guide_turn(item: Guidance, profile: Profile) -> str:
-    """The guide's own words, or, where a rule or a person spoke, the same in the profile's form."""
-    if item.by == "guide" and item.raw:
-        return item.raw
-    label = profile.labels[item.action]
-    if profile.guidance_text == "inside":
-        inside = label if label and not item.text else item.text
-        return f"{profile.markers[0]}{inside}{profile.markers[1]}"
-    return f"{profile.marker(item.action)}\n{item.text}".strip()
-
-
-def guide_messages(run: Trajectory, profile: Profile, procedure: Procedure) -> list[Message]:
-    """The guide's dialogue for its next advice: the question once, then a report a round."""
-    limit = _limit(profile, "question")
-    first = profile.render(
-        "guide_first",
-        question=profile.neutralise(excerpt(run.question, limit)),
-        context=profile.neutralise(describe_context(run.context)),
-    )
-    messages = [Message("user", first)]
-    for at, item in enumerate(run.rounds):
-        if item.guidance is not None:
-            messages.append(Message("assistant", _guide_turn(item.guidance, profile)))
-        report = _round_report(run, at, profile, procedure)
-        if profile.history == "restate":
-            report = f"{first}\n\n{report}"
-        messages.append(Message("user", report))
-    return messages
-
-
-def _round_report(run: Trajectory, at: int, profile: Profile, procedure: Procedure) -> str:
-    item = run.rounds[at]
-    answer = item.answer.text if item.answer else ""
-    again = repeat(run.rounds[: at + 1]) if procedure.notice_repeats else None
-    no_code = item.execution is None and "guide_round_text" in profile.templates
-    return profile.render(
-        "guide_round_text" if no_code else "guide_round",
-        question=profile.neutralise(run.question),
-        answer=profile.neutralise(excerpt(answer, _limit(profile, "answer"))),
-        execution=profile.neutralise(describe_execution(item.execution, profile)),
-        checks=profile.neutralise(_describe_check(item.checks.self_answer)),
-        symbolic=_describe_symbolic(item, profile, procedure),
-        repeat=again.sentence() if again else "",
-    )
 
 
 def task_messages(run: Trajectory, profile: Profile, procedure: Procedure) -> list[Message]:
@@ -234,7 +184,7 @@ def _task_turn(
         results = profile.render(
             "task_results",
             execution=describe_execution(previous.execution, profile),
-            checks=_describe_check(previous.checks.self_answer),
+            checks=describe_check(previous.checks.self_answer),
         )
     values = {
         "guidance": guidance.text,
@@ -261,16 +211,16 @@ def check_messages(
             "user",
             profile.render(
                 "check",
-                question=excerpt(given.question, _limit(profile, "question")),
+                question=excerpt(given.question, limit_of(profile, "question")),
                 context=describe_context(given.trajectory.context),
-                answer=excerpt(text, _limit(profile, "answer")),
+                answer=excerpt(text, limit_of(profile, "answer")),
                 execution=describe_execution(given.execution, profile),
-                final=excerpt(answer.final or "", _limit(profile, "output")),
+                final=excerpt(answer.final or "", limit_of(profile, "output")),
             ),
         )
     ]
     for reply, error in previous:
         messages.append(Message("assistant", reply or " "))
-        retry = profile.render("check_retry", error=excerpt(error, _limit(profile, "output")))
+        retry = profile.render("check_retry", error=excerpt(error, limit_of(profile, "output")))
         messages.append(Message("user", retry))
     return messages

@@ -20,7 +20,7 @@ from codesteer_jupyter.errors import UsageError
 from codesteer_jupyter.steering.guidance import Advice
 from codesteer_jupyter.steering.trajectory import Action, ClosingAction, ProfileRef
 
-__all__ = ["OPTIONAL_ROLES", "ROLES", "Profile", "load_profile"]
+__all__ = ["OPTIONAL_ROLES", "ROLES", "Calibration", "Profile", "load_profile"]
 
 MANIFEST = "manifest.toml"
 FORMAT = 1
@@ -50,6 +50,16 @@ OPTIONAL_ROLES: Mapping[str, frozenset[str]] = {
 
 
 @dataclass(frozen=True)
+class Calibration:
+    """A temperature that was fitted so that a checkpoint's probabilities of actions match how
+    often the action was right; `data` says on what it was fitted.
+    """
+
+    temperature: float
+    data: str
+
+
+@dataclass(frozen=True)
 class Profile:
     """A loaded profile.
 
@@ -59,7 +69,10 @@ class Profile:
             round; `restate`: every turn repeats the first prompt with the question.
         guidance_text: where the guide's words stand: `after` the marker, or `inside` it.
         decision_point: the reply begins with the marker (`start`), or reasons come first (`end`).
+        decide: `direct` scores the actions where the reply begins, even where the profile's own
+            place for it is the `end`: quicker, but not what the checkpoint was trained to do.
         trained_for: checkpoints (hub ids) trained with this wording; others are told apart.
+        calibration: of the probabilities of those checkpoints; None until it was fitted.
     """
 
     name: str
@@ -70,7 +83,9 @@ class Profile:
     history: Literal["dialogue", "restate"] = "dialogue"
     guidance_text: Literal["after", "inside"] = "after"
     decision_point: Literal["start", "end"] = "start"
+    decide: Literal["profile", "direct"] = "profile"
     trained_for: tuple[str, ...] = ()
+    calibration: Calibration | None = None
     tidy: bool = True
     excerpts: Mapping[str, int] = field(default_factory=dict)
     markers: tuple[str, str] = ("<<<", ">>>")
@@ -115,20 +130,27 @@ class Profile:
         """What a guide's reply says. A marker counts only when its whole content is a label;
         a reply without one is guidance in the guide's own words (`refine`).
         """
+        found = self.decision_in(raw)
+        if found is None or (self.guidance_text == "inside" and not self.labels[found[2]]):
+            return _advice("refine", raw.strip(), raw, "")
+        start, end, action = found
+        text = "" if self.guidance_text == "inside" else raw[end:].strip()
+        return _advice(action, text, raw, raw[:start])
+
+    def decision_in(self, raw: str) -> tuple[int, int, str] | None:
+        """Where the marker that decides begins and ends in a guide's reply, and its action; None
+        without one. Own words inside a marker are the action that has no label.
+        """
         opening, closing = (re.escape(mark) for mark in self.markers)
-        found = list(re.finditer(f"{opening}(.*?){closing}", raw, re.DOTALL))
+        found = re.finditer(f"{opening}(.*?){closing}", raw, re.DOTALL)
         by_label = {_plain(label): action for action, label in self.labels.items() if label}
-        known = [match for match in found if _plain(match[1]) in by_label]
-        if self.guidance_text == "inside":
-            if found and found[-1] in known:
-                return _advice(by_label[_plain(found[-1][1])], "", raw, raw[: found[-1].start()])
-            text = raw if found else raw.strip()
-            return _advice("refine", text.strip(), raw, "")
-        if known:
-            match = known[0]
-            action = by_label[_plain(match[1])]
-            return _advice(action, raw[match.end() :].strip(), raw, raw[: match.start()])
-        return _advice("refine", raw.strip(), raw, "")
+        decisions = [(*match.span(), by_label.get(_plain(match[1]))) for match in found]
+        if self.guidance_text == "inside" and decisions:
+            start, end, action = decisions[-1]
+            unlabelled = next((name for name, label in self.labels.items() if not label), None)
+            action = action or unlabelled
+            return None if action is None else (start, end, action)
+        return next(((start, end, action) for start, end, action in decisions if action), None)
 
 
 def _plain(content: str) -> str:
@@ -182,6 +204,9 @@ def _build(folder: Path, data: dict[str, Any], templates: dict[str, str]) -> Pro
         content = path.read_bytes()
         digest.update(f"{path.name}\0{len(content)}\0".encode() + content)
     guide = dict(data.get("guide", {}))
+    decide = guide.get("decide", "profile")
+    if decide not in ("profile", "direct"):
+        raise UsageError(f"{folder / MANIFEST}: decide must be profile or direct, not {decide!r}.")
     return Profile(
         name=str(data.get("name", folder.name)),
         templates=templates,
@@ -191,7 +216,27 @@ def _build(folder: Path, data: dict[str, Any], templates: dict[str, str]) -> Pro
         history=guide.get("history", "dialogue"),
         guidance_text=guide.get("guidance_text", "after"),
         decision_point=guide.get("decision_point", "start"),
+        decide=decide,
         trained_for=tuple(data.get("trained_for", ())),
+        calibration=_calibration(folder, data.get("calibration")),
         tidy=bool(data.get("tidy", True)),
         excerpts={str(key): int(value) for key, value in dict(data.get("excerpts", {})).items()},
     )
+
+
+def _calibration(folder: Path, data: Any) -> Calibration | None:
+    if data is None:
+        return None
+    try:
+        found = Calibration(float(data["temperature"]), str(data["data"]))
+    except (KeyError, TypeError, ValueError) as error:
+        raise UsageError(
+            f"{folder / MANIFEST}: [calibration] needs a temperature and, as data, what it was "
+            "fitted on."
+        ) from error
+    if not (0 < found.temperature < 1e6 and found.data.strip()):
+        raise UsageError(
+            f"{folder / MANIFEST}: [calibration] needs a temperature above 0 and, as data, what it "
+            "was fitted on."
+        )
+    return found

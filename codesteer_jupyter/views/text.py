@@ -185,10 +185,12 @@ def usage_lines(usage: RunUsage) -> list[str]:
 
 
 def guidance_title(guidance: Guidance | None) -> str:
-    """`code · exact arithmetic`."""
+    """`code 0.93 · exact arithmetic`; the number is the guide's probability of the action."""
     if guidance is None:
         return "no guidance yet"
-    parts: list[str] = [ACTIONS.get(guidance.action, guidance.action)]
+    share = (guidance.probabilities or {}).get(guidance.action)
+    action = ACTIONS.get(guidance.action, guidance.action)
+    parts: list[str] = [action if share is None else f"{action} {share:.2f}"]
     if guidance.strategy:
         parts.append(guidance.strategy.replace("_", " "))
     if guidance.fresh:
@@ -200,7 +202,7 @@ def probabilities_line(probabilities: Mapping[str, float] | None, calibrated: bo
     if not probabilities:
         return ""
     ranked = sorted(probabilities.items(), key=lambda item: -item[1])
-    shares = " · ".join(f"{action.replace('_', ' ')} {share:.0%}" for action, share in ranked)
+    shares = " · ".join(f"{action.replace('_', ' ')} {share:.2f}" for action, share in ranked)
     return f"{shares} ({'calibrated' if calibrated else 'the guide’s own, not calibrated'})"
 
 
@@ -303,6 +305,9 @@ def stop_line(stop: Stop | None) -> str:
         "user": "stopped by the user",
         "error": "stopped by an error",
     }.get(stop.by, f"stopped by {stop.by}")
+    share = (stop.probabilities or {}).get(stop.action or "")
+    if share is not None:
+        line = f"{line} ({share:.2f})"
     return f"{line}: {stop.reason}" if stop.reason else line
 
 

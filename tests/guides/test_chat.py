@@ -18,8 +18,8 @@ from codesteer_jupyter.steering.completion import (
     Notice,
     Restart,
 )
-from codesteer_jupyter.steering.dialogue import guide_messages
 from codesteer_jupyter.steering.guidance import Advice
+from codesteer_jupyter.steering.guide_dialogue import guide_messages
 from codesteer_jupyter.steering.trajectory import Usage
 from tests.guides.runs import PROCEDURE, PROFILE, a_round, block, make_run
 

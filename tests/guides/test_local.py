@@ -15,6 +15,7 @@ import pytest
 
 from codesteer_jupyter.errors import GuideError
 from codesteer_jupyter.guides import loaded as store
+from codesteer_jupyter.guides import sizing
 from codesteer_jupyter.guides.local import LocalGuide, fit
 from codesteer_jupyter.guides.weights import is_cached, locate, split_adapter
 from codesteer_jupyter.steering.completion import Decoding, Delta, Message, Notice
@@ -52,9 +53,14 @@ async def test_advice_is_streamed_and_counted(tiny: Path) -> None:
     assert isinstance(advice, Advice)
     streamed = "".join(item.text for item in items if isinstance(item, Delta))
     assert streamed == advice.raw
-    assert (advice.action, advice.by) == ("refine", "guide")
+    assert advice.by == "guide"
+    assert advice.raw == f"{PROFILE.marker(advice.action)}{advice.raw.partition('>>>')[2]}"
+    assert advice.text
+    assert set(advice.probabilities or {}) == {"code", "text"}
+    assert not advice.calibrated
     assert advice.usage.calls == 1
-    assert advice.usage.completion_tokens == 24
+    marker = len(store.load(store.Wish(str(tiny))).encode(PROFILE.marker(advice.action)))
+    assert advice.usage.completion_tokens == 24 + marker
     assert advice.usage.prompt_tokens > 50
     assert guide.name == f"local:{tiny}"
 
@@ -74,8 +80,8 @@ async def test_size_memory_and_missing_training_are_said_before(tiny: Path) -> N
 async def test_loaded_once_and_freed_on_demand(tiny: Path) -> None:
     assert store.status() == []
     await LocalGuide(str(tiny), PROFILE, SHORT).prepare(RUN)
-    first = store.load(str(tiny))
-    assert store.load(str(tiny)) is first
+    first = store.load(store.Wish(str(tiny)))
+    assert store.load(store.Wish(str(tiny))) is first
     (known,) = store.status()
     assert (known["spec"], known["context"]) == (str(tiny), 4096)
     assert store.unload("another") == []
@@ -103,7 +109,7 @@ async def test_sampling_follows_its_seed(tiny: Path) -> None:
 
 
 def test_own_decoding_agrees_with_transformers(tiny: Path) -> None:
-    guide = store.load(str(tiny))
+    guide = store.load(store.Wish(str(tiny)))
     ids = guide.prompt([Message("user", "Say something. " * 60)])
     said: list[str] = []
     reply = guide.generate(ids, Decoding(max_tokens=20), said.append, threading.Event())
@@ -124,13 +130,20 @@ async def test_cancelling_stops_the_thread(tiny: Path) -> None:
         if isinstance(item, Delta):
             break
     await stream.aclose()
-    free = await asyncio.to_thread(store.load(str(tiny)).lock.acquire, True, 10)
-    assert free, "the worker gave the model back"
-    store.load(str(tiny)).lock.release()
+    lock = store.load(store.Wish(str(tiny))).lock
+
+    def take() -> bool:
+        taken = lock.acquire(timeout=10)
+        if taken:
+            lock.release()
+        return taken
+
+    assert await asyncio.to_thread(take), "the worker gave the model back"
 
 
 def test_old_rounds_are_shortened_first_never_question_or_newest(tiny: Path) -> None:
-    guide = dataclasses.replace(store.load(str(tiny)), context=2400)
+    guide = store.load(store.Wish(str(tiny)))
+    guide.context = 2400
     messages = [Message("user", "QUESTION " * 20)]
     for number in range(5):
         messages.append(Message("assistant", f"guidance {number}"))
@@ -200,7 +213,7 @@ async def test_weights_of_another_shape(tiny: Path, tmp_path: Path) -> None:
 
 async def test_too_little_memory(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
-        store.psutil, "virtual_memory", lambda: SimpleNamespace(available=10_000, total=10_000)
+        sizing.psutil, "virtual_memory", lambda: SimpleNamespace(available=10_000, total=10_000)
     )
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(GuideError, match=r"needs about .* of memory on cpu"):
@@ -208,16 +221,16 @@ async def test_too_little_memory(tiny: Path, monkeypatch: pytest.MonkeyPatch) ->
 
 
 async def test_missing_extra(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(store.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(sizing.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(GuideError, match=r"codesteer_jupyter\[local\]") as caught:
         await advise(LocalGuide(str(tiny), PROFILE, SHORT))
     assert caught.value.kind == "missing_extra"
 
 
 async def test_adapter_without_peft(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    found = store.importlib.util.find_spec
+    found = sizing.importlib.util.find_spec
     monkeypatch.setattr(
-        store.importlib.util, "find_spec", lambda name: None if name == "peft" else found(name)
+        sizing.importlib.util, "find_spec", lambda name: None if name == "peft" else found(name)
     )
     with pytest.raises(GuideError, match="needs peft"):
         await advise(LocalGuide(f"{tiny}+adapter", PROFILE, SHORT))
@@ -237,7 +250,7 @@ async def test_adapter_is_loaded_on_top(tiny: Path, tmp_path: Path) -> None:
     plain = (await advise(LocalGuide(str(tiny), PROFILE, SHORT)))[-1]
     adapted = (await advise(LocalGuide(f"{tiny}+{tmp_path / 'adapter'}", PROFILE, SHORT)))[-1]
     assert adapted.raw != plain.raw
-    with pytest.raises(GuideError, match="could not be loaded"):
+    with pytest.raises(GuideError, match="no adapter folder"):
         await advise(LocalGuide(f"{tiny}+{tmp_path / 'nothing'}", PROFILE, SHORT))
 
 

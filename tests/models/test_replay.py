@@ -16,9 +16,10 @@ from codesteer_jupyter.models.scripted import ScriptedModel
 from codesteer_jupyter.steering.answers import find_code
 from codesteer_jupyter.steering.checks import CheckInput, CheckResult
 from codesteer_jupyter.steering.completion import Completion, Decoding, Message, Notice
-from codesteer_jupyter.steering.dialogue import check_messages, guide_messages
+from codesteer_jupyter.steering.dialogue import check_messages
 from codesteer_jupyter.steering.events import event_to_dict, fold_all
 from codesteer_jupyter.steering.guidance import Advice
+from codesteer_jupyter.steering.guide_dialogue import guide_messages
 from codesteer_jupyter.steering.loop import new_run, steer
 from codesteer_jupyter.steering.procedure import procedure
 from codesteer_jupyter.steering.profile import load_profile

@@ -9,9 +9,10 @@ import pytest
 
 from codesteer_jupyter.errors import GuideError, TaskModelError
 from codesteer_jupyter.steering.control import Decision
-from codesteer_jupyter.steering.dialogue import guide_messages, task_messages
+from codesteer_jupyter.steering.dialogue import task_messages
 from codesteer_jupyter.steering.events import Event, fold_all
 from codesteer_jupyter.steering.guidance import Advice
+from codesteer_jupyter.steering.guide_dialogue import guide_messages
 from codesteer_jupyter.steering.loop import Budget, Parts, interrupted, new_run, steer
 from codesteer_jupyter.steering.trajectory import Mutants, Trajectory
 from tests.steering.parts import (

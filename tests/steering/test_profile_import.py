@@ -8,9 +8,10 @@ import pytest
 
 from codesteer_jupyter.errors import UsageError
 from codesteer_jupyter.steering.completion import Message
-from codesteer_jupyter.steering.dialogue import guide_messages, task_messages
+from codesteer_jupyter.steering.dialogue import task_messages
 from codesteer_jupyter.steering.events import fold_all
 from codesteer_jupyter.steering.guidance import Advice
+from codesteer_jupyter.steering.guide_dialogue import guide_messages
 from codesteer_jupyter.steering.loop import new_run, steer
 from codesteer_jupyter.steering.profile import load_profile
 from codesteer_jupyter.steering.profile_import import import_profile, string_constants

@@ -175,7 +175,8 @@ def test_a_round_shows_guidance_answer_output_checks_and_cost() -> None:
     for expected in (
         "Guidance by rules: code · search",
         "why: IndexError at `values[9]`",
-        "text 58% · code 42%",
+        "Guidance by rules: text 0.58",
+        "text 0.58 · code 0.42",
         "this code was run",
         "IndexError: list index out of range",
         "boards tried: 720",
