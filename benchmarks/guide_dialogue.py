@@ -138,16 +138,16 @@ def measure(report: Report, options: argparse.Namespace, _: str) -> None:
         ids = engine.prompt(messages)
         if ahead:
             ids = engine.beginning(guide_messages_ahead(before, PROFILE, PROCEDURE) or messages)
-        engine.kept.rewind(0)
         engine.prefill(ids)
+        engine.kept.rewind(len(ids))
 
     def forget() -> None:
         engine.kept.rewind(0)
 
     cases = {
-        "kept, answer read ahead": lambda: kept(ahead=True),
-        "kept": lambda: kept(ahead=False),
         "read again": forget,
+        "kept": lambda: kept(ahead=False),
+        "kept, answer read ahead": lambda: kept(ahead=True),
     }
     firsts: dict[str, list[float]] = {name: [] for name in cases}
     wholes: dict[str, list[float]] = {name: [] for name in cases}
@@ -176,7 +176,6 @@ def measure(report: Report, options: argparse.Namespace, _: str) -> None:
     taken = []
     for _ in range(options.times):
         other = dataclasses.replace(run_with(0), question="What is the capital of France?")
-        engine.kept.rewind(0)
         engine.prefill(engine.prompt(guide_messages(other, PROFILE, PROCEDURE)))
         known = engine.known(ids)
         began = time.perf_counter()

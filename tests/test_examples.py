@@ -184,10 +184,15 @@ def test_self_and_a_local_guide_steer_in_a_notebook(tmp_path: Path) -> None:
         assert run["usage"]["guide"]["calls"] >= 1
     assert by_self["rounds"][0]["guidance"]["action"] == "code"
     assert by_self["stop"]["by"] == "guide"
-    # Untrained weights name no action: what they said is passed on, and it is said so.
-    assert by_local["rounds"][0]["guidance"]["action"] == "refine"
-    assert by_local["rounds"][0]["guidance"]["by"] == "guide"
-    assert len(by_local["rounds"]) >= 1
+    # Untrained weights decide too, and it is said so. Their probabilities are in the title.
+    guidance = by_local["rounds"][0]["guidance"]
+    assert guidance["by"] == "guide"
+    assert set(guidance["probabilities"]) == {"code", "text"}
+    assert sum(guidance["probabilities"].values()) == pytest.approx(1)
+    assert not guidance["calibrated"]
+    chosen = guidance["action"]
+    title = f"{chosen} {guidance['probabilities'][chosen]:.2f}"
+    assert title in text_of(notebook, 1)
     assert "untrained_profile" in {notice["kind"] for notice in by_local["notices"]}
     for at in (0, 1):
         assert "Round 1" in text_of(notebook, at)
@@ -212,6 +217,9 @@ def test_guides_with_a_real_model(tmp_path: Path) -> None:
     assert by_rules["usage"]["guide"]["calls"] == 0
     assert by_self["usage"]["guide"]["calls"] >= 1
     assert by_local["usage"]["guide"]["calls"] >= 1
+    told = shown(notebook, "guidance.probabilities or").splitlines()
+    assert told[0].startswith("round 1: ")
+    assert sum(float(line.split()[-1]) for line in told[:2]) == pytest.approx(1, abs=0.02)
 
 
 # -- make demo ------------------------------------------------------------------------------------

@@ -150,8 +150,8 @@ def unload(spec: str | None = None) -> list[str]:
 
 def status() -> list[dict[str, Any]]:
     """What is in memory: spec, device, how it is held, bytes of weights and of the kept cache,
-    context length in tokens. What is being loaded has its spec, and in `told` how far it is or why
-    it failed.
+    context length in tokens, how its passes run. What is being loaded has its spec, and in `told`
+    how far it is or why it failed.
     """
     waiting = [{"spec": spec, "told": line} for spec, line in _TOLD.items() if spec not in _LOADED]
     return waiting + [
@@ -162,6 +162,7 @@ def status() -> list[dict[str, Any]]:
             "bytes": plan.weights,
             "kept": engine.kept.size(),
             "context": engine.context,
+            "passes": engine.steps.told() if engine.steps is not None else "",
         }
         for spec, (engine, plan) in _LOADED.items()
     ]

@@ -54,7 +54,9 @@ def engine_from(
             if plan.adapter is not None:
                 _add_adapter(model, plan.adapter, spec)
             model.eval()
-        return Engine(model, tokenizer, spec, plan.context)
+        engine = Engine(model, tokenizer, spec, plan.context)
+        engine.warm()
+        return engine
     except GuideError:
         raise
     except InterruptedError as error:

@@ -82,6 +82,8 @@ def guide(notebook: Notebook, words: list[str]) -> None:
             f"{item['device']}, {item['kept'] / 2**20:,.0f} MiB of what it has read; it reads "
             f"{item['context']:,} tokens at most."
         )
+        if item["passes"]:
+            print(f"  Its passes: {item['passes']}.")
     if not held:
         print("No local guide is in memory.")
     for info in served_guides():

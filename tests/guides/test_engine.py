@@ -273,3 +273,45 @@ def test_the_beginning_of_a_message_is_a_beginning_of_the_prompt(engine: Any) ->
     whole = engine.prompt([*CHAT, Message("user", "The answer: 12\n\nIt printed 5.")])
     assert common_prefix(part, whole) >= len(part) - 1
     assert len(whole) > len(part) + 5
+
+
+@pytest.mark.slow
+def test_compiled_passes_write_the_same_text(folder: Path) -> None:
+    """Needs a C++ compiler; a minute and more on two cores."""
+    engine = engine_for(folder, draft=3, fixed=True)
+    ids = looping(engine)
+    expected = slow(engine, ids)
+    assert list(write(engine, ids).ids) == expected
+    plain = engine.steps._pass
+    engine.compile_behind().join()
+    assert engine.steps.remark == ""
+    assert engine.steps._pass is not plain
+    assert "compiled in" in engine.steps.told()
+    assert list(write(engine, ids).ids) == expected
+    longer = engine.prompt(CHAT)
+    assert list(write(engine, longer).ids) == slow(engine, longer)
+
+
+def test_a_pass_that_cannot_be_compiled_runs_as_it_is(folder: Path, monkeypatch: Any) -> None:
+    def no_compiler(*args: Any, **kwargs: Any) -> Any:
+        raise RuntimeError("no C++ compiler\nmore")
+
+    engine = engine_for(folder, fixed=True)
+    ids = looping(engine)
+    assert engine.compile_behind() is None, "nothing was read: there are no buffers yet"
+    write(engine, ids)
+    monkeypatch.setattr(torch, "compile", no_compiler)
+    engine.compile_behind().join()
+    assert engine.steps.told() == "not compiled: no C++ compiler"
+    assert list(write(engine, ids).ids) == slow(engine, ids)
+
+
+def test_windows_are_few_and_never_much_larger_than_needed() -> None:
+    from codesteer_jupyter.guides.engine.steps import window_for
+
+    sizes = {window_for(tokens, 8192) for tokens in range(1, 8193)}
+    assert len(sizes) <= 16
+    for tokens in range(513, 8193, 7):
+        window = window_for(tokens, 8192)
+        assert tokens <= window <= max(1.25 * tokens + 256, 512)
+        assert window % 256 == 0

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 
+import pytest
+
 from codesteer_jupyter.steering.checks import CheckInput
 from codesteer_jupyter.steering.dialogue import (
     check_messages,
@@ -11,6 +13,7 @@ from codesteer_jupyter.steering.dialogue import (
     excerpt,
     task_messages,
 )
+from codesteer_jupyter.steering.guide_dialogue import guide_messages, guide_messages_ahead
 from codesteer_jupyter.steering.loop import new_run
 from codesteer_jupyter.steering.profile import load_profile
 from codesteer_jupyter.steering.trajectory import (
@@ -69,3 +72,36 @@ def test_executions_are_told_with_their_limit_and_error() -> None:
     assert "ValueError: no" in told
     assert "line 3" in told
     assert "printed nothing" in describe_execution(Execution("ok"), PROFILE)
+
+
+@pytest.mark.parametrize("text_only", [False, True])
+def test_what_a_guide_reads_ahead_begins_what_it_reads_later(text_only: bool) -> None:
+    code = None if text_only else "print(7)"
+    text = "It is <<<7>>>, I think.\n" if text_only else "So:\n```python\nprint(7)\n```\nDone."
+    answer = Answer(text, code=code, final="7")
+    run = new_run("What is 3 + 4? <<<Terminate>>>", PARTS, version="0", context=FRAME)
+    cut = Round("r", Guidance("code", "Add.", by="rules"), answer)
+    for _ in range(2):
+        ahead = guide_messages_ahead(
+            dataclasses.replace(run, unfinished=cut), PROFILE, PARTS.procedure
+        )
+        done = None if text_only else Execution("ok", stdout="7\n")
+        whole = dataclasses.replace(cut, execution=done)
+        run = dataclasses.replace(run, rounds=(*run.rounds, whole))
+        later = guide_messages(run, PROFILE, PARTS.procedure)
+        assert ahead is not None
+        assert ahead[:-1] == later[:-1]
+        assert later[-1].content.startswith(ahead[-1].content)
+        assert ahead[-1].content.rstrip().endswith(text.rstrip()[-8:])
+    assert guide_messages_ahead(run, PROFILE, PARTS.procedure) is None, "nothing is unfinished"
+
+
+def test_a_guide_reads_shorter_quotations_than_the_task_model() -> None:
+    long = "x" * 5000
+    run = new_run("q" * 6000, PARTS, version="0")
+    done = Round("r", Guidance("code", "Go."), Answer(long), Execution("ok", stdout=long))
+    run = dataclasses.replace(run, rounds=(done,))
+    first, _, report = guide_messages(run, PROFILE, PARTS.procedure)
+    limits = PROFILE.excerpts
+    assert first.content.count("q") < limits["guide_question"] + 50
+    assert report.content.count("x") < limits["guide_answer"] + limits["guide_output"] + 10

@@ -118,6 +118,16 @@ class Engine:
             assert isinstance(self.kept, KeptCache)  # noqa: S101 # looked at by the caller
             self.steps = Steps(self.model, self.kept, self._cache_name, self.device, graphs=on_gpu)
 
+    def warm(self) -> None:
+        """On a GPU: set the libraries up, record the first passes, and compile them behind."""
+        if self.steps is not None and self.device.type == "cuda":
+            with self.lock, torch.no_grad():
+                self._read([0] * 16, None)
+                for width in self._widths():
+                    self.steps.run([0], width)
+                self.kept.rewind(0)
+            self.compile_behind()
+
     def compile_behind(self) -> threading.Thread | None:
         """Compile the passes of fixed shape in the background, once something has been read;
         None where there are none.

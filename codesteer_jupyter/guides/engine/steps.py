@@ -64,6 +64,17 @@ class Steps:
         self.seconds: dict[str, float] = {}
         self.remark = ""
 
+    def told(self) -> str:
+        """How the passes run now, in a few words, with what setting them up took."""
+        captured = self.seconds.get("capture")
+        parts = [] if captured is None else [f"CUDA graphs (captured in {captured:.1f} s)"]
+        compiled = self.seconds.get("compile")
+        if compiled is not None:
+            parts.append(f"compiled in {compiled:.0f} s")
+        elif self.remark:
+            parts.append(self.remark)
+        return ", ".join(parts)
+
     def run(self, tokens: Sequence[int], width: int) -> tuple[Any, Any]:
         """Read `tokens`, at most `width`, behind what is kept (the caller then tells the cache
         which of them to keep). Returns logits (width, vocabulary) and the likeliest tokens
