@@ -127,7 +127,7 @@ class Contents:
         """Pages that were copied since the fork, in words; "" where none was."""
         ranges, former = after.ranges.get(label), before.ranges.get(label)
         if ranges != former:
-            return "put into other memory"
+            return "replaced"
         if ranges is None:
             return ""
         copied = total = 0

@@ -20,16 +20,13 @@ _YES = ("y", "yes")
 
 def diff(notebook: Notebook, words: list[str]) -> None:
     """What the code of a round changed, or would change in this kernel."""
-    from codesteer_jupyter.views.changed import changes_text
+    from codesteer_jupyter.views.changed import HOW, changes_text
 
     _, execution = _round(notebook, arguments_of("diff", words, 0, 1))
     lines = changes_text(execution)
     print("\n".join(lines) if lines else "The code changed none of your variables.")
     if lines and execution.executor == "fork":
-        print(
-            "%codesteer apply runs the code in this kernel; %codesteer adopt NAME takes a value "
-            "over; %codesteer discard lets the snapshot go."
-        )
+        print(HOW)
 
 
 def apply(notebook: Notebook, words: list[str]) -> None:

@@ -10,8 +10,13 @@ from codesteer_jupyter.views.sanitise import escape
 from codesteer_jupyter.views.style import LINE, note
 from codesteer_jupyter.views.text import clip, count, visible
 
-__all__ = ["changes_html", "changes_text", "title", "where_lines"]
+__all__ = ["HOW", "changes_html", "changes_text", "title", "where_lines"]
 
+HOW = (
+    "%codesteer apply runs the code in this kernel, %codesteer adopt NAME takes a value over; "
+    "otherwise nothing changes."
+)
+"""What can be done about the changes in a snapshot."""
 _MOST = 20
 _WIDE = 160  # characters of a description
 
@@ -26,7 +31,12 @@ def title(execution: Execution) -> str:
 def _row(change: Mapping[str, Any]) -> tuple[str, str, str, str]:
     """Name, what happened, type, and before → after."""
     before, after = change.get("before"), change.get("after")
-    parts = [str(value) for value in (before, after) if value is not None]
+    # A description begins with the type, which stands in a column of its own.
+    parts = [
+        str(value).removeprefix(f"{change.get('type')} ")
+        for value in (before, after)
+        if value is not None
+    ]
     told = parts[0] if len(set(parts)) == 1 else " → ".join(parts)
     if change.get("detail"):
         told = f"{told} ({change['detail']})" if told else str(change["detail"])
@@ -65,6 +75,7 @@ def changes_html(execution: Execution) -> str:
         f'<table style="border-left:3px solid {LINE};margin:0 0 6px 2px;padding-left:8px;'
         f'border-collapse:separate;font-size:0.95em">{rows}</table>'
         + (f'<div style="{note()}">{escape(rest)}</div>' if rest else "")
+        + (f'<div style="{note()}">{escape(HOW)}</div>' if execution.executor == "fork" else "")
     )
 
 

@@ -260,3 +260,54 @@ def test_a_saved_run_reads_without_kernel_and_trust(lab: Lab, page: Page, theme:
     assert min(declared) > 0
     assert page.run(f"{first}.querySelectorAll('details[open]').length") == 1
     assert page.run(f"{first}.querySelector('img').naturalWidth") == 8
+
+
+DOUBLING = """I double the column.
+
+```python
+df["n"] *= 2
+df.iloc[0, 0] = 5.0
+print(int(df["n"].sum()))
+```
+"""
+
+
+def test_a_large_frame_is_left_alone_until_the_code_is_applied(lab: Lab, page: Page) -> None:
+    (lab.folder / "double.json").write_text(json.dumps([DOUBLING]))
+    sources = (
+        "%load_ext codesteer_jupyter\nimport numpy, pandas\n"
+        "df = pandas.DataFrame(numpy.ones((25_000_000, 10)), columns=['n', *'abcdefghi'])\n"
+        "f'{df.memory_usage().sum() / 1e9:.1f} GB'",
+        "%%codesteer --model scripted:double.json --with df --rounds 1 --no-check\n"
+        "Double the column n of df; what is its sum?",
+        "df.n.sum()",
+        "%codesteer apply --yes",
+        "df.n.sum(), df.iloc[0, 0]",
+    )
+    cells = [nbformat.v4.new_code_cell(source) for source in sources]
+    path = write(lab, "large.ipynb", *cells, kernel=PYTHON)
+    lab.show(page, "large.ipynb")
+    page.wait(IDLE, 60)
+    page.run(RUN_ALL)
+    page.wait("document.body.innerText.includes('np.float64(50000003.0)')", 120)
+    page.wait(IDLE, 60)
+    page.run("document.querySelectorAll('.jp-Cell')[1].scrollIntoView()")
+    page.screenshot(SHOTS / "snapshot.png")
+    page.run("document.querySelectorAll('.jp-Cell')[3].scrollIntoView()")
+    page.screenshot(SHOTS / "applied.png")
+    page.run(SAVE)
+    done = nbformat.read(path, 4).cells
+    texts = [
+        "".join(
+            str(item.get("data", {}).get("text/plain", item.get("text", ""))) for item in outputs
+        )
+        for outputs in (cell.outputs for cell in done)
+    ]
+    assert texts[0] == "'2.0 GB'"
+    (record,) = (o["data"][RUN_MIME] for o in done[1].outputs if RUN_MIME in o.get("data", {}))
+    execution = record["rounds"][0]["execution"]
+    assert execution["executor"] == "fork"
+    assert [change["name"] for change in execution["changes"]] == ["df"]
+    assert "column n" in execution["changes"][0]["detail"]
+    assert texts[2] == "np.float64(25000000.0)"  # the live frame was left alone
+    assert texts[4] == "(np.float64(50000003.0), np.float64(5.0))"
