@@ -17,7 +17,7 @@ from typing import Any
 
 from codesteer_jupyter.execution.page_map import PAGE, PageMap
 
-__all__ = ["Content", "Contents"]
+__all__ = ["Content", "Contents", "address_of"]
 
 _LARGE = 16 * 2**20  # bytes; larger buffers are looked at by their pages
 _TOGETHER = 128 * 2**20  # bytes that are read for checksums in one look, at the most
@@ -226,13 +226,13 @@ class _Pickler(pickle.Pickler):
             view = found.raw()
             if not view.nbytes:
                 return True
-            take(_address(view), view.nbytes, view)
+            take(address_of(view), view.nbytes, view)
             return False
 
         super().__init__(stream, protocol=5, buffer_callback=buffer)
 
 
-def _address(view: memoryview) -> int:
+def address_of(view: memoryview) -> int:
     """Where the bytes of `view` lie, which may be read-only."""
     buffer = _Buffer()
     ctypes.pythonapi.PyObject_GetBuffer(ctypes.py_object(view), ctypes.byref(buffer), 0)

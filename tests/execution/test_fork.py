@@ -369,6 +369,20 @@ def test_values_are_taken_over(fork: KernelFork, kernel: Kernel) -> None:
     assert kernel.execute("float(big[0])").result == "1.0"
 
 
+def test_values_are_taken_over_where_memory_cannot_be_read(
+    fork: KernelFork, kernel: Kernel
+) -> None:
+    pytest.importorskip("numpy", reason="numpy is not installed (extra: test)")
+    ask(fork, "import numpy; taken = {'a': numpy.arange(10**6), 'b': 'text'}")
+    kernel.execute(
+        "from codesteer_jupyter.execution.fork import handback as _handback\n"
+        "_read, _handback.read = _handback.read, lambda process, parts: None\n"
+        "try: _mt.run(_made.adopt(['taken']))\n"
+        "finally: _handback.read = _read"
+    ).check()
+    assert kernel.execute("(int(taken['a'].sum()), taken['b'])").result == "(499999500000, 'text')"
+
+
 def test_what_was_not_changed_cannot_be_taken_over(fork: KernelFork, kernel: Kernel) -> None:
     ask(fork, "z = 1")
     cell = kernel.execute("_mt.run(_made.adopt(['nothing_here']))")

@@ -18,14 +18,14 @@ import sys
 import tempfile
 import time
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NoReturn, TextIO
 
 from codesteer_jupyter.execution import confinement
 from codesteer_jupyter.execution.capture import Capture
 from codesteer_jupyter.execution.changes import Names
-from codesteer_jupyter.execution.contents import Contents
+from codesteer_jupyter.execution.contents import Contents, address_of
 from codesteer_jupyter.execution.fork import handback
 from codesteer_jupyter.execution.fork.channel import Sender, receive
 from codesteer_jupyter.execution.fork.descriptors import neutralise
@@ -40,7 +40,7 @@ from codesteer_jupyter.steering.execution import Output
 
 __all__ = ["Given", "live_out"]
 
-_PR_SET_PDEATHSIG = 1
+_PR_SET_PDEATHSIG, _PR_SET_DUMPABLE = 1, 4
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -102,7 +102,9 @@ class _Snapshot:
         self._separate()
         isolation = ["process", "environment", *confinement.apply(given.plan)]
         _die_with(kernel)  # entering a user namespace may have cleared it
+        _libc.prctl(_PR_SET_DUMPABLE, 1, 0, 0, 0)  # and this: the kernel reads values from here
         self._sender.send({"kind": "ready", "isolation": isolation})
+        self._parts: list[memoryview] = []
         self._looks: Contents | None = None
         self._texts = (_text(1), _text(2))
 
@@ -140,8 +142,21 @@ class _Snapshot:
         while (request := receive(self._given.end)) is not None:
             if request["do"] == "run":
                 self._run(request)
-            elif request["do"] == "send":
-                handback.send(self._given.end, self._sender, self._shell.user_ns, request["names"])
+            elif request["do"] == "pickle":
+                self._pickle(request["names"])
+            elif request["do"] == "fill":
+                handback.fill(self._given.end, self._parts)
+                self._sender.send({"kind": "filled"})
+
+    def _pickle(self, names: Sequence[str]) -> None:
+        try:
+            # Held until the next values are asked for: the kernel reads them from here.
+            self._parts = handback.pickled(self._shell.user_ns, names)
+        except Exception as error:  # a value's own methods for pickling run here
+            self._sender.send({"kind": "refused", "reason": f"{type(error).__name__}: {error}"})
+            return
+        parts = [(address_of(part), part.nbytes) for part in self._parts]
+        self._sender.send({"kind": "parts", "parts": parts})
 
     def _run(self, request: Mapping[str, Any]) -> None:
         shell, code = self._shell, str(request["code"])

@@ -1,12 +1,16 @@
 """Values from a snapshot into the live kernel, after the user said so.
 
-The snapshot pickles them (protocol 5), with large buffers out of band; the bytes go through one
-memory file that the kernel creates, so an array is copied once. A pickle from confined code can
-run anything when it is read: `read` is called after consent only, and nothing is read before.
+The snapshot pickles them (protocol 5), with large buffers out of band, and says where the parts
+lie in its memory. The kernel reads them from there into memory of its own, so an array is copied
+once; where the system does not let it, they go through a memory file. A pickle from confined code
+can run anything when it is read: `unpickled` is called after consent only, and nothing is read
+before.
 """
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import io
 import mmap
 import os
@@ -15,18 +19,33 @@ import socket
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from codesteer_jupyter.execution.fork.channel import Sender
+import psutil
 
-__all__ = ["attach", "give", "read", "send"]
+__all__ = ["Parts", "attach", "fill", "give", "pickled", "read", "unpickled"]
 
 _ALIGNED = 64  # NumPy and Arrow like their buffers on such addresses
+_PORTION = 2**28  # bytes read in one system call
+_libc = ctypes.CDLL(None, use_errno=True)
 
 
-def send(
-    end: socket.socket, sender: Sender, namespace: Mapping[str, Any], names: Sequence[str]
-) -> None:
-    """In the snapshot: say how much room the values of `names` need, receive a memory file of
-    that size over the socket, fill it, and say so.
+class _Vector(ctypes.Structure):
+    """`struct iovec`."""
+
+    _fields_ = (("base", ctypes.c_void_p), ("length", ctypes.c_size_t))
+
+
+Parts = Sequence[tuple[int, int]]
+"""Address and size in bytes of the pickle, then of each buffer that it refers to."""
+
+
+# -- in the snapshot -------------------------------------------------------------------------------
+
+
+def pickled(namespace: Mapping[str, Any], names: Sequence[str]) -> list[memoryview]:
+    """The pickle of the values of `names`, and the buffers it refers to.
+
+    Raises:
+        Exception: whatever a value's own methods for pickling raise.
     """
     import cloudpickle
 
@@ -37,25 +56,25 @@ def send(
         return False
 
     stream = io.BytesIO()
-    try:
-        values = {name: namespace[name] for name in names}
-        cloudpickle.CloudPickler(stream, protocol=5, buffer_callback=outside).dump(values)
-    except Exception as error:  # a value's own methods for pickling run here
-        sender.send({"kind": "refused", "reason": f"{type(error).__name__}: {error}"})
-        return
-    parts = [stream.getbuffer(), *buffers]
-    sizes = [part.nbytes for part in parts]
-    sender.send({"kind": "sizes", "sizes": sizes})
+    values = {name: namespace[name] for name in names}
+    cloudpickle.CloudPickler(stream, protocol=5, buffer_callback=outside).dump(values)
+    return [stream.getbuffer(), *buffers]
+
+
+def fill(end: socket.socket, parts: Sequence[memoryview]) -> None:
+    """Receive a memory file over the socket, and put the parts into it."""
     _, descriptors, _, _ = socket.recv_fds(end, 1, 1)
     (room,) = descriptors
     try:
         # Written through a mapping: the limit on the size of files is not about this.
         with mmap.mmap(room, 0) as target:
-            for part, at in zip(parts, _places(sizes), strict=True):
+            for part, at in zip(parts, _places([part.nbytes for part in parts]), strict=True):
                 target[at : at + part.nbytes] = part.cast("B")
     finally:
         os.close(room)
-    sender.send({"kind": "filled"})
+
+
+# -- in the kernel ---------------------------------------------------------------------------------
 
 
 def _places(sizes: Sequence[int]) -> list[int]:
@@ -66,35 +85,66 @@ def _places(sizes: Sequence[int]) -> list[int]:
     return places
 
 
-def attach(sizes: Sequence[int]) -> int:
-    """In the kernel: a memory file with room for parts of these sizes in bytes."""
-    room = os.memfd_create("codesteer-adopt", os.MFD_CLOEXEC)
+def _room(parts: Parts) -> int:
+    """Bytes all parts take. What the snapshot claims is not believed beyond what is free.
+
+    Raises:
+        MemoryError: that is more than is free.
+    """
+    sizes = [size for _, size in parts]
     total = _places([*sizes, 0])[-1]
+    if any(size < 0 for size in sizes) or total > psutil.virtual_memory().available:
+        raise MemoryError(f"{total / 2**20:,.0f} MiB are more than is free")
+    return max(total, 1)
+
+
+def read(process: int, parts: Parts) -> mmap.mmap | None:
+    """The parts out of the memory of `process`; None where the system does not allow it."""
+    room = mmap.mmap(-1, _room(parts), flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    with contextlib.suppress(AttributeError, OSError):
+        room.madvise(mmap.MADV_HUGEPAGE)
+    target = ctypes.addressof(ctypes.c_char.from_buffer(room))
+    for (address, size), at in zip(parts, _places([size for _, size in parts]), strict=True):
+        done = 0
+        while done < size:
+            portion = min(size - done, _PORTION)
+            here = _Vector(target + at + done, portion)
+            there = _Vector(address + done, portion)
+            got = _libc.process_vm_readv(
+                process, ctypes.byref(here), 1, ctypes.byref(there), 1, ctypes.c_ulong(0)
+            )
+            if got <= 0:
+                return None
+            done += got
+    return room
+
+
+def attach(parts: Parts) -> int:
+    """A memory file with room for the parts."""
+    room = os.memfd_create("codesteer-adopt", os.MFD_CLOEXEC)
     try:
-        os.ftruncate(room, max(total, 1))
-    except OSError:
+        os.ftruncate(room, _room(parts))
+    except BaseException:
         os.close(room)
         raise
     return room
 
 
-def read(room: int, sizes: Sequence[int]) -> dict[str, Any]:
-    """In the kernel, after consent: the values. Arrays lie in the memory file and are writable;
-    it is freed with the last of them. Closes `room`.
-    """
-    try:
-        whole = memoryview(mmap.mmap(room, 0))
-    finally:
-        os.close(room)
-    first, *rest = (whole[at : at + size] for at, size in zip(_places(sizes), sizes, strict=True))
-    values: dict[str, Any] = pickle.loads(first, buffers=rest)  # noqa: S301 - see above: by consent
-    return values
-
-
 def give(end: socket.socket, room: int) -> None:
-    """In the kernel: pass the memory file to the snapshot."""
+    """Pass the memory file to the snapshot."""
     end.setblocking(True)
     try:
         socket.send_fds(end, [b"\0"], [room])
     finally:
         end.setblocking(False)
+
+
+def unpickled(room: mmap.mmap, parts: Parts) -> dict[str, Any]:
+    """The values, after consent. Arrays lie in `room` and are writable; it is freed with the last
+    of them.
+    """
+    sizes = [size for _, size in parts]
+    whole = memoryview(room)
+    first, *rest = (whole[at : at + size] for at, size in zip(_places(sizes), sizes, strict=True))
+    values: dict[str, Any] = pickle.loads(first, buffers=rest)  # noqa: S301 - see above: by consent
+    return values

@@ -7,13 +7,14 @@ memory with the kernel; what they take beside is what the code wrote.
 from __future__ import annotations
 
 import asyncio
+import mmap
 import os
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from codesteer_jupyter.errors import ExecutorError, UsageError
+from codesteer_jupyter.errors import CodeSteerError, ExecutorError, UsageError
 from codesteer_jupyter.execution.fork import handback
 from codesteer_jupyter.execution.fork.snapshot import Snapshot
 from codesteer_jupyter.steering.trajectory import Json
@@ -57,24 +58,32 @@ class Held:
             self.snapshot.suspend()
 
     async def _transfer(self, names: Sequence[str]) -> dict[str, Any]:
-        self.snapshot.command({"do": "send", "names": list(names)})
-        deadline = time.monotonic() + _SECONDS
-        answer = await self._answer("sizes", deadline)
-        sizes = [int(size) for size in answer.get("sizes") or ()]
-        room = handback.attach(sizes)
+        snapshot, deadline = self.snapshot, time.monotonic() + _SECONDS
+        snapshot.command({"do": "pickle", "names": list(names)})
+        answer = await self._answer("parts", deadline)
+        parts = [(int(address), int(size)) for address, size in answer.get("parts") or ()]
         try:
-            handback.give(self.snapshot.end, room)
-            await self._answer("filled", deadline)
-        except BaseException:
-            os.close(room)
+            room = await asyncio.to_thread(handback.read, snapshot.pid, parts)
+            if room is None:
+                room = await self._through_a_file(parts, deadline)
+            return handback.unpickled(room, parts)
+        except CodeSteerError:
             raise
-        try:
-            return handback.read(room, sizes)
         except Exception as error:  # whatever unpickling runs into
             raise ExecutorError(
                 f"{', '.join(names)} cannot be rebuilt here ({type(error).__name__}: {error}); "
                 "run the code in this kernel instead: %codesteer apply."
             ) from error
+
+    async def _through_a_file(self, parts: handback.Parts, deadline: float) -> mmap.mmap:
+        file = handback.attach(parts)
+        try:
+            self.snapshot.command({"do": "fill"})
+            handback.give(self.snapshot.end, file)
+            await self._answer("filled", deadline)
+            return mmap.mmap(file, 0)
+        finally:
+            os.close(file)
 
     async def _answer(self, kind: str, deadline: float) -> Mapping[str, Any]:
         while time.monotonic() < deadline and self.snapshot.poll() is None:
