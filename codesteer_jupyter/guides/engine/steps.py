@@ -64,6 +64,11 @@ class Steps:
         self.seconds: dict[str, float] = {}
         self.remark = ""
 
+    @property
+    def ready(self) -> bool:
+        """Whether something was read before, so that the buffers are there."""
+        return bool(self._kept.layers[0].is_initialized)
+
     def told(self) -> str:
         """How the passes run now, in a few words, with what setting them up took."""
         captured = self.seconds.get("capture")
