@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import nbformat
 import pytest
 
+from tests.guides.tiny import make_tiny_llama
 from tests.magic_cells import RUN_MIME, environment, program, task_model
 from tests.magic_kernel import Kernel, kernel
 from tests.openai_server import OpenAIServer
@@ -136,6 +138,28 @@ def test_status_and_guide(nb: Kernel, run_id: str) -> None:
     assert run_id in text
     assert "No local guide is in memory" in nb.run("%codesteer guide status").text
     assert "Nothing is running" in nb.run("%codesteer stop").text
+
+
+def test_a_local_guide_loads_behind_the_notebook(nb: Kernel, folder: Path) -> None:
+    pytest.importorskip("transformers", reason="the extra [local] is not installed")
+    tiny = make_tiny_llama(folder / "tiny")
+    nb.run(f"%config CodeSteer.guide = 'local:{tiny}'")
+    told = nb.run("%codesteer guide load").text
+    assert "of weights, about" in told
+    assert "loads in the background" in told
+    held = ""
+    until = time.monotonic() + 100
+    while "tokens at most" not in held and time.monotonic() < until:
+        held = nb.run("%codesteer guide status").text
+        assert "could not" not in held
+        time.sleep(0.2)
+    assert "MiB of weights as float32 on cpu" in held
+    assert "is in memory" in nb.run("%codesteer guide load").text
+    assert str(tiny) in nb.run("%codesteer guide unload").text
+    assert "No local guide is in memory" in nb.run("%codesteer guide status").text
+    nb.run(f"%config CodeSteer.guide = 'local:{folder / 'nothing'}'")
+    assert "no model folder" in nb.run("%codesteer guide load").text
+    nb.run("%config CodeSteer.guide = ''")
 
 
 def test_doctor_says_what_is_and_what_to_do(nb: Kernel, server: OpenAIServer) -> None:

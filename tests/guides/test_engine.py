@@ -145,6 +145,24 @@ def test_scores_are_those_of_the_slow_reference(folder: Path, fixed: bool) -> No
     assert math.fsum(map(math.exp, every)) == pytest.approx(1, abs=1e-9)
 
 
+def test_few_tokens_behind_many_are_read_by_a_pass_of_fixed_shape(folder: Path) -> None:
+    engine = engine_for(folder, fixed=True)
+    ids = engine.prompt(CHAT)
+    write(engine, ids)
+    longer = [*ids, 5, 6, 7]
+    expected = reference(engine, longer, [5])
+    engine.prefill(ids)
+    shapes = []
+    forward = engine.model.forward
+    engine.model.forward = lambda *a, **k: (
+        shapes.append(tuple(k["input_ids"].shape)),
+        forward(*a, **k),
+    )[1]
+    assert engine.score(longer, [[5]]) == pytest.approx([expected], abs=1e-9)
+    assert shapes == [(1, 8)]
+    assert len(engine.kept.ids) == len(longer)
+
+
 def test_short_labels_take_one_pass(engine: Any) -> None:
     ids = engine.prompt(CHAT)
     engine.prefill(ids[:-30])

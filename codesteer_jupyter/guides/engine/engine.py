@@ -25,6 +25,7 @@ from codesteer_jupyter.guides.engine.drawing import (
 )
 from codesteer_jupyter.guides.engine.kept import KeptCache, common_prefix, kept_for
 from codesteer_jupyter.guides.engine.steps import Steps
+from codesteer_jupyter.guides.engine.voice import Voice
 from codesteer_jupyter.steering.completion import Decoding, Message
 
 __all__ = ["Cancelled", "Engine", "Generated"]
@@ -38,6 +39,10 @@ _CHUNK_CPU = 256
 # Tokens the kept buffers hold from the beginning. On a GPU growing them costs new CUDA graphs.
 _CAPACITY = 8192
 _CAPACITY_CPU = 1024
+# Tokens of the wider pass of fixed shape. A GPU reads all weights for it as for one token; a CPU
+# also computes for each.
+_WIDE = 8
+_DRAFT_CPU = 3
 
 
 class Cancelled(Exception):
@@ -72,7 +77,8 @@ class Engine:
         tokenizer: its tokenizer, with a chat template.
         spec: what the user calls it; only for messages.
         context: tokens the model reads at most.
-        draft: tokens guessed at a time by prompt lookup where decoding is greedy; 0 for none.
+        draft: tokens guessed at a time by prompt lookup where decoding is greedy; 0 for none,
+            None for what pays on the device.
         fixed: write by passes of fixed shape (`steps`); None where there is a GPU that can replay
             them. Without a GPU they run as they are, which only shows that they are right.
 
@@ -88,7 +94,7 @@ class Engine:
         spec: str,
         context: int,
         *,
-        draft: int = 3,
+        draft: int | None = None,
         fixed: bool | None = None,
     ) -> None:
         self.model = model
@@ -101,7 +107,9 @@ class Engine:
         capacity = _CAPACITY if on_gpu else _CAPACITY_CPU
         self.kept = kept_for(model.config, context, capacity)
         # What cannot be cut token by token cannot take back a wrong draft.
-        self.draft = draft if isinstance(self.kept, KeptCache) else 0
+        usual = _WIDE - 1 if on_gpu else _DRAFT_CPU
+        wished = usual if draft is None else draft
+        self.draft = wished if isinstance(self.kept, KeptCache) else 0
         self._chunk = _CHUNK.get(self.device.type, _CHUNK_CPU)
         names = inspect.signature(model.forward).parameters
         # transformers renamed the argument in 5.24.
@@ -136,8 +144,8 @@ class Engine:
             return None
         return self.steps.compile_behind(self._widths(), self.lock)
 
-    def _widths(self) -> tuple[int, ...]:
-        return (1, self.draft + 1) if self.draft else (1,)
+    def _widths(self) -> tuple[int, int]:
+        return 1, max(self.draft + 1, _WIDE)
 
     # -- text and tokens ---------------------------------------------------------------------------
 
@@ -200,8 +208,23 @@ class Engine:
         for at in range(0, len(ids), self._chunk):
             if cancelled is not None and cancelled.is_set():
                 raise Cancelled
-            logits = self._forward(ids[at : at + self._chunk], last_only=True)
+            piece = ids[at : at + self._chunk]
+            if self.steps is not None and self.steps.ready and len(piece) <= self._widths()[-1]:
+                # A few tokens behind much: replayed, because launching takes longer than reading.
+                logits = self._fixed(piece)[0][len(piece) - 1 : len(piece)]
+            else:
+                logits = self._forward(piece, last_only=True)
         return logits
+
+    def _fixed(self, ids: list[int]) -> tuple[Any, Any]:
+        """`ids` by a pass of fixed shape: logits and likeliest tokens, of which the first
+        `len(ids)` rows count.
+        """
+        assert self.steps is not None  # noqa: S101 # looked at by the caller
+        one, wide = self._widths()
+        result = self.steps.run(ids, one if len(ids) == 1 else wide)
+        self.kept.took(ids)
+        return result
 
     def _after(self, ids: Sequence[int], cancelled: threading.Event | None) -> tuple[Any, int]:
         """Logits after `ids`, and how many of them had been read before."""
@@ -296,7 +319,7 @@ class Engine:
         most = min(decoding.max_tokens or _DEFAULT_TOKENS, self.context - len(ids))
         new: list[int] = []
         shares: list[TokenLogprob] = []
-        voice = _Voice(self.tokenizer, say, decoding.stop)
+        voice = Voice(self.tokenizer, say, decoding.stop)
         reason = "length"
         cached = 0
         with self.lock, torch.no_grad():
@@ -359,8 +382,7 @@ class Engine:
         """
         read = [token, *draft]
         if self.steps is not None:
-            logits, likeliest = self.steps.run(read, self._widths()[-1] if draft else 1)
-            self.kept.took(read)
+            logits, likeliest = self._fixed(read)
         else:
             logits = self._forward(read, last_only=not draft)
             likeliest = logits.argmax(dim=-1)
@@ -380,45 +402,3 @@ class Engine:
         configured = getattr(self.model.generation_config, "eos_token_id", None)
         ends = configured if isinstance(configured, list) else [configured]
         return {int(end) for end in [*ends, self.tokenizer.eos_token_id] if end is not None}
-
-
-class _Voice:
-    """Says a reply piece by piece: never half a character, never the beginning of a stop word."""
-
-    def __init__(
-        self, tokenizer: Any, say: Callable[[str], None], stops: Sequence[str] = ()
-    ) -> None:
-        self._tokenizer = tokenizer
-        self._say = say
-        self._stops = [stop for stop in stops if stop]
-        self._held = max((len(stop) for stop in self._stops), default=1) - 1
-        self._said = ""
-        self._stopped: str | None = None
-
-    def _decoded(self, ids: Sequence[int]) -> str:
-        text: str = self._tokenizer.decode(ids, skip_special_tokens=True)
-        return text
-
-    def heard(self, ids: Sequence[int]) -> bool:
-        """Take in the reply so far; True once it holds a stop word."""
-        whole = self._decoded(ids)
-        if self._stops:
-            ends = [at for stop in self._stops if (at := whole.find(stop)) >= 0]
-            if ends:
-                self._stopped = whole[: min(ends)]
-                return True
-        if not whole.endswith("\ufffd") and whole.startswith(self._said):
-            self._tell(whole[: len(whole) - self._held] if self._held else whole)
-        return False
-
-    def _tell(self, whole: str) -> None:
-        if len(whole) > len(self._said):
-            self._say(whole[len(self._said) :])
-            self._said = whole
-
-    def end(self, ids: Sequence[int]) -> str:
-        """Say the rest; returns the whole reply, without its stop word."""
-        text = self._decoded(ids) if self._stopped is None else self._stopped
-        if text.startswith(self._said):
-            self._tell(text)
-        return text

@@ -64,6 +64,11 @@ class Steps:
         self.seconds: dict[str, float] = {}
         self.remark = ""
 
+    @property
+    def ready(self) -> bool:
+        """Whether something was read before, so that the buffers are there."""
+        return bool(self._kept.layers[0].is_initialized)
+
     def told(self) -> str:
         """How the passes run now, in a few words, with what setting them up took."""
         captured = self.seconds.get("capture")
@@ -85,12 +90,12 @@ class Steps:
             self._captured.clear()
             self._capacity = self._kept.capacity
         begin = len(self._kept.ids)
-        ids, position = self._inputs(width)
         filled = [*tokens, *[0] * (width - len(tokens))]
-        ids.copy_(torch.tensor([filled], pin_memory=self._graphs), non_blocking=True)
-        position.copy_(
-            torch.arange(begin, begin + width, pin_memory=self._graphs), non_blocking=True
-        )
+        host, inputs = self._inputs(width)
+        # The last run's results have been read by now, so its inputs were copied long ago.
+        host.copy_(torch.tensor([filled, [*range(begin, begin + width)]]))
+        inputs.copy_(host, non_blocking=True)
+        ids, position = inputs[:1], inputs[1]
         window = window_for(begin + width, self._kept.capacity)
         if not self._graphs:
             return self._call(ids, position, window)
@@ -101,11 +106,10 @@ class Steps:
         return graph.replay()
 
     def _inputs(self, width: int) -> tuple[Any, Any]:
+        """Tokens and their positions, (2, width), here and on the device."""
         if width not in self._buffers:
-            self._buffers[width] = (
-                torch.zeros((1, width), dtype=torch.int64, device=self._device),
-                torch.zeros(width, dtype=torch.int64, device=self._device),
-            )
+            host = torch.zeros((2, width), dtype=torch.int64, pin_memory=self._graphs)
+            self._buffers[width] = host, host.to(self._device, copy=True)
         return self._buffers[width]
 
     def _call(self, ids: Any, position: Any, window: int) -> tuple[Any, Any]:
@@ -170,13 +174,9 @@ class Steps:
                 twin = self._kept.twin()
                 for width in widths:
                     for window in (_SMALLEST, 2 * _SMALLEST):
-                        ids, position = torch.zeros(1, width), torch.arange(width)
-                        compiled(
-                            twin,
-                            ids.to(self._device, torch.int64),
-                            position.to(self._device),
-                            min(window, twin.capacity),
-                        )
+                        places = torch.arange(width, device=self._device)
+                        inputs = torch.stack([torch.zeros_like(places), places])
+                        compiled(twin, inputs[:1], inputs[1], min(window, twin.capacity))
                 if self._device.type == "cuda":
                     torch.cuda.synchronize(self._device)
                 del twin
