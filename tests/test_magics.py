@@ -164,7 +164,7 @@ def test_a_local_guide_loads_behind_the_notebook(nb: Kernel, folder: Path) -> No
 
 def test_doctor_says_what_is_and_what_to_do(nb: Kernel, server: OpenAIServer) -> None:
     text = nb.run("%codesteer doctor").text
-    for fact in ("ipykernel", "interrupt button", "anywidget", "child", "home/runs"):
+    for fact in ("ipykernel", "interrupt button", "anywidget", "runs in fork", "home/runs"):
         assert fact in text
     assert f"openai:test-model at {server.base_url} answers" in text
     assert "%%codesteer --guide local:yongchao98/CodeSteer-v1 --allow-download" in text

@@ -5,8 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from tests.magic_cells import bundles, environment, execute, outputs, program, task_model, text_of
 from tests.openai_server import OpenAIServer
 
@@ -66,21 +64,19 @@ def test_values_are_adopted_one_by_one(tmp_path: Path) -> None:
     assert "Traceback" not in text_of(done, 5)
 
 
-@pytest.mark.parametrize(
-    ("command", "said"),
-    [
-        ("%codesteer apply", "add --yes"),
-        ("%codesteer adopt df", "add --yes"),
-        ("%codesteer adopt", "adopt NAME"),
-        ("%codesteer adopt nothing --yes", "changed no nothing"),
-        ("%codesteer diff 7", "from 1 to 1"),
-    ],
-)
-def test_without_consent_nothing_happens(tmp_path: Path, command: str, said: str) -> None:
-    done, _ = notebook([ASK, command, "df.n.tolist(), 'made' in globals()"], tmp_path)
-    assert said in text_of(done, 2)
-    assert "Traceback" not in text_of(done, 2)
-    assert text_of(done, 3) == "([1, 2, 3], False)"
+def test_without_consent_nothing_happens(tmp_path: Path) -> None:
+    said = {
+        "%codesteer apply": "add --yes",
+        "%codesteer adopt df": "add --yes",
+        "%codesteer adopt": "adopt NAME",
+        "%codesteer adopt nothing --yes": "changed no nothing",
+        "%codesteer diff 7": "from 1 to 1",
+    }
+    done, _ = notebook([ASK, *said, "df.n.tolist(), 'made' in globals()"], tmp_path)
+    for at, words in enumerate(said.values(), 2):
+        assert words in text_of(done, at)
+        assert "Traceback" not in text_of(done, at)
+    assert text_of(done, 2 + len(said)) == "([1, 2, 3], False)"
 
 
 def test_risks_are_marked_before_code_is_applied(tmp_path: Path) -> None:

@@ -106,9 +106,11 @@ def test_where_neither_can_work_the_reason_is_the_childs() -> None:
     assert asyncio.run(made.preflight()) == Fit(False, "no processes")
 
 
-def test_outside_a_notebook_it_is_a_script() -> None:
-    assert executor("auto").name == "subprocess"
-    assert executor("auto", stateful=True).name == "child"
+@pytest.mark.parametrize(("stateful", "name"), [(False, "subprocess"), (True, "child")])
+async def test_outside_a_notebook_it_is_a_script(stateful: bool, name: str) -> None:
+    made = executor("auto", stateful=stateful)
+    assert made.name == name
+    await made.close()
 
 
 def test_in_real_kernels_it_chooses_by_what_is_loaded() -> None:

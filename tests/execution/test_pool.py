@@ -179,7 +179,7 @@ async def test_bytes_on_the_socket_that_are_no_message_end_the_program(
 ) -> None:
     program = (
         "import os, stat, time\n"
-        "for number in range(3, 64):\n"
+        "for number in range(3, 4096):\n"
         "  try:\n"
         f"    if stat.S_ISSOCK(os.fstat(number).st_mode): os.write(number, {bytes_written})\n"
         "  except OSError: pass\n"

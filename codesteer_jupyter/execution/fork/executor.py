@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import codecs
-import contextlib
 import os
 import time
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
@@ -292,6 +291,7 @@ class _Run:
         self._ending: Ending | None = None
         self._woken = asyncio.Event()
         self._watch = Watch(snapshot, limits, self._memory)
+        self._computed = 0.0
         self.stood_still = False
 
     @property
@@ -353,14 +353,9 @@ class _Run:
         """
         if hit != "wall":
             return
-        with contextlib.suppress(OSError, IndexError, ValueError):
-            with open(f"/proc/{self._snapshot.pid}/stat", "rb") as file:
-                fields = file.read().rpartition(b")")[2].split()
-            ticks = int(fields[11]) + int(fields[12])
-            with open(f"/proc/{self._snapshot.pid}/wchan", "rb") as file:
-                waits = file.read()
-            computed = ticks / os.sysconf("SC_CLK_TCK")
-            self.stood_still = computed < _IDLE * self._limits.wall and b"futex" in waits
+        computed = self._snapshot.computed() - self._computed
+        idle = computed <= max(_IDLE * self._limits.wall, 0.02)
+        self.stood_still = idle and self._snapshot.waits_for_a_lock()
 
     def _arrived(self) -> Iterator[Output]:
         for message in self._snapshot.messages():
@@ -382,6 +377,7 @@ class _Run:
             self._snapshot.isolation = tuple(map(str, layers)) if isinstance(layers, list) else ()
         elif kind == "begun":
             self._watch.restart()
+            self._computed = self._snapshot.computed()
         elif kind == "display" and isinstance(message.get("output"), dict):
             kept = self._cap.display(message["output"])
             if kept is not None:
