@@ -8,11 +8,12 @@ Source: Documentation/admin-guide/mm/pagemap.rst of the Linux kernel.
 
 from __future__ import annotations
 
+import mmap
 import os
 
 __all__ = ["PAGE", "PageMap"]
 
-PAGE = os.sysconf("SC_PAGE_SIZE")
+PAGE = mmap.PAGESIZE
 _ENTRY = 8  # bytes of the map for one page
 _PORTION = 2**17  # pages that are read at a time
 _EXCLUSIVE = bytes(byte & 1 for byte in range(256))  # bit 56 is bit 0 of an entry's last byte

@@ -8,10 +8,8 @@ does nothing, which discards it.
 from __future__ import annotations
 
 import asyncio
-import codecs
 import os
-import time
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,24 +22,18 @@ from codesteer_jupyter.execution.fork.fit import hazard, surroundings
 from codesteer_jupyter.execution.fork.forked import Given
 from codesteer_jupyter.execution.fork.guardian import guardian
 from codesteer_jupyter.execution.fork.held import Held, held
+from codesteer_jupyter.execution.fork.run import Run
 from codesteer_jupyter.execution.fork.scrub import Place, find
 from codesteer_jupyter.execution.fork.snapshot import Snapshot, take
-from codesteer_jupyter.execution.limits import OutputCap, memory_bound
+from codesteer_jupyter.execution.limits import memory_bound
 from codesteer_jupyter.execution.main_thread import MainThread
-from codesteer_jupyter.execution.outcome import Outcome, died, limited, reported
-from codesteer_jupyter.execution.supervised import Ending
-from codesteer_jupyter.execution.watch import Watch
 from codesteer_jupyter.redact import known_secrets
 from codesteer_jupyter.steering.execution import Fit, Limits, Output
 from codesteer_jupyter.steering.trajectory import Execution, Json
 
 __all__ = ["ForkExecutor"]
 
-_TICK = 0.05  # seconds between two looks at a silent program
-_GRACE = 0.3  # seconds an interrupted program has to end by itself
-_LOST = 2.0  # seconds a snapshot has to get ready
 _INLINE = "module://matplotlib_inline.backend_inline"
-_IDLE = 0.05  # share of the time a hanging program computes, at most
 
 
 class ForkExecutor:
@@ -117,7 +109,7 @@ class ForkExecutor:
                 raise ExecutorError("This executor is closed; start a new run.")
             snapshot = self._session or await self._fork(limits)
             self._session = None
-            inner = _Run(snapshot, limits)
+            inner = Run(snapshot, limits)
             finished: Execution | None = None
             try:
                 async for item in inner.outputs(code, variables or {}):
@@ -131,7 +123,7 @@ class ForkExecutor:
                     self._readying = asyncio.ensure_future(self._get_ready(limits))
 
     def _afterwards(
-        self, snapshot: Snapshot, inner: _Run, code: str, finished: Execution | None
+        self, snapshot: Snapshot, inner: Run, code: str, finished: Execution | None
     ) -> None:
         """Keep the snapshot where it is of use, else end it with all it started."""
         alive = finished is not None and inner.reported and snapshot.poll() is None
@@ -271,167 +263,3 @@ def _fitting(limits: Limits) -> tuple[object, ...]:
     except OSError:  # the folder was removed
         folder = ""
     return limits.memory, limits.file, limits.processes, folder
-
-
-class _Run:
-    """One program in a snapshot: what it showed, how it ended."""
-
-    def __init__(self, snapshot: Snapshot, limits: Limits) -> None:
-        self._snapshot, self._limits = snapshot, limits
-        self._memory = memory_bound(limits)
-        self._cap = OutputCap(limits.output)
-        self._written: dict[str, list[str]] = {"stdout": [], "stderr": []}
-        self._decoders = {
-            name: codecs.getincrementaldecoder("utf-8")("replace") for name in self._written
-        }
-        self._displays: list[Json] = []
-        self._report: Mapping[str, Any] | None = None
-        self._broken = ""
-        self._hit: str | None = None
-        self._ending: Ending | None = None
-        self._woken = asyncio.Event()
-        self._watch = Watch(snapshot, limits, self._memory)
-        self._computed = 0.0
-        self.stood_still = False
-
-    @property
-    def reported(self) -> bool:
-        """Whether the program came to its end and said how."""
-        return self._report is not None and self._hit in (None, "output")
-
-    async def outputs(self, code: str, variables: Mapping[str, Any]) -> AsyncIterator[Output]:
-        """What the program shows, until it ended, died or passed a limit."""
-        snapshot, loop = self._snapshot, asyncio.get_running_loop()
-        watched = (snapshot.ended, snapshot.out, snapshot.err, snapshot.end.fileno())
-        for number in watched:
-            loop.add_reader(number, self._woken.set)
-        request = {"do": "run", "code": code, "variables": dict(variables)}
-        try:
-            snapshot.command({**request, "output": self._limits.output})
-            async for item in self._until_over():
-                yield item
-        finally:
-            for number in watched:
-                loop.remove_reader(number)
-
-    async def _until_over(self) -> AsyncIterator[Output]:
-        stop_at = None
-        while True:
-            ended = self._snapshot.poll()  # asked first: then everything it wrote is there
-            for item in self._arrived():
-                yield item
-            if self._report is not None or self._broken:
-                return
-            if ended is not None:
-                self._ending = ended
-                return
-            if stop_at is not None:
-                if time.monotonic() >= stop_at:
-                    return  # it did not listen: the whole group is killed
-            else:
-                hit = "output" if self._cap.exceeded else self._watch.hit()
-                self._hit = self._hit or hit
-                if hit in ("memory", "processes"):
-                    return
-                if hit is not None:
-                    self._look_for_a_hang(hit)
-                    self._snapshot.interrupt()
-                    stop_at = time.monotonic() + _GRACE
-            await self._wait()
-
-    async def _wait(self) -> None:
-        timer = asyncio.get_running_loop().call_later(_TICK, self._woken.set)
-        try:
-            await self._woken.wait()
-        finally:
-            timer.cancel()
-            self._woken.clear()
-
-    def _look_for_a_hang(self, hit: str) -> None:
-        """A program that used its time without computing may wait for a lock that was held by a
-        thread of the kernel when it was forked. One that sleeps looks the same.
-        """
-        if hit != "wall":
-            return
-        computed = self._snapshot.computed() - self._computed
-        idle = computed <= max(_IDLE * self._limits.wall, 0.02)
-        self.stood_still = idle and self._snapshot.waits_for_a_lock()
-
-    def _arrived(self) -> Iterator[Output]:
-        for message in self._snapshot.messages():
-            item = self._take(message)
-            if item is not None:
-                yield item
-        for name in self._written:
-            while data := self._snapshot.written(name):
-                item = self._text(name, self._decoders[name].decode(data))
-                if item is not None:
-                    yield item
-                if self._cap.exceeded:
-                    break
-
-    def _take(self, message: Mapping[str, Any]) -> Output | None:
-        kind = message.get("kind")
-        if kind == "ready" and not self._snapshot.isolation:
-            layers = message.get("isolation")
-            self._snapshot.isolation = tuple(map(str, layers)) if isinstance(layers, list) else ()
-        elif kind == "begun":
-            self._watch.restart()
-            self._computed = self._snapshot.computed()
-        elif kind == "display" and isinstance(message.get("output"), dict):
-            kept = self._cap.display(message["output"])
-            if kept is not None:
-                self._displays.append(kept)
-                return Output("display", output=kept)
-        elif kind == "overflow":
-            self._hit = self._hit or "output"
-        elif kind == "report" and self._report is None:
-            self._report = message
-        elif kind == "broken":
-            self._broken = str(message.get("reason", ""))
-        return None
-
-    def _text(self, name: str, text: str) -> Output | None:
-        if not text or self._cap.exceeded:
-            return None
-        kept = self._cap.text(text)
-        self._written[name].append(kept)
-        return Output("stdout" if name == "stdout" else "stderr", kept)
-
-    def execution(self, name: str) -> Execution:
-        """The whole run, after `outputs` is exhausted.
-
-        Raises:
-            ExecutorError: the snapshot itself broke before the program began.
-        """
-        if self._broken:
-            raise ExecutorError(
-                f"A snapshot of the kernel could not be made ready ({self._broken[:300]}); "
-                "use --run child."
-            )
-        facts = self._report or {}
-        status, error, limit = self._outcome(facts)
-        shown = facts.get("outputs")
-        changes = facts.get("changes")
-        seconds = facts.get("seconds")
-        return Execution(
-            status=status,
-            stdout="".join(self._written["stdout"]),
-            stderr="".join(self._written["stderr"]),
-            outputs=tuple(shown if isinstance(shown, list) else self._displays),
-            error=error,
-            limit=limit,
-            seconds=float(seconds) if isinstance(seconds, (int, float)) else self._watch.seconds,
-            executor=name,
-            isolation=self._snapshot.isolation,
-            changes=tuple(changes) if isinstance(changes, list) else (),
-        )
-
-    def _outcome(self, facts: Mapping[str, Any]) -> Outcome:
-        raised = facts.get("error")
-        raised = raised if isinstance(raised, dict) else None
-        if self._hit is not None:
-            return limited(self._hit, self._limits, self._memory, raised)
-        if self._report is None:
-            return died(self._ending or Ending())
-        return reported(raised, self._limits, self._memory, self._snapshot.isolation)
