@@ -9,6 +9,7 @@ import math
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ import pytest
 from codesteer_jupyter.guides import loaded as store
 from codesteer_jupyter.guides.serving.access import one_token
 from codesteer_jupyter.guides.serving.worker import Busy, Worker
+from codesteer_jupyter.models.endpoint import Secret
 from codesteer_jupyter.steering.completion import Decoding, Message
 from tests.guides.tiny import make_tiny_llama
 
@@ -109,6 +111,35 @@ def test_the_same_greedy_text_as_in_process(server: GuideServer, engine: Any) ->
     assert reply["usage"]["prompt_tokens"] == expected.prompt_tokens
     assert reply["usage"]["completion_tokens"] == 12
     assert reply["object"] == "chat.completion"
+
+
+@pytest.mark.parametrize("options", [{}, {"draft": 7}, {"draft": 7, "fixed": True}])
+def test_served_text_and_scores_in_float64_are_the_slow_ones(
+    tmp_path: Path, options: dict[str, Any]
+) -> None:
+    from codesteer_jupyter.guides.serving.client import remote_engine
+    from tests.guides import test_engine as plain
+
+    local = plain.engine_for(make_tiny_llama(tmp_path, context=2048), **options)
+    served = GuideServer(local, "tiny", one_token(TOKEN))
+    served.start()
+    try:
+        address = f"http://127.0.0.1:{served.port}/v1"
+        remote = remote_engine(address, "tiny", Secret(TOKEN), "tiny")
+        assert remote is not None
+        ids = local.encode("one two three four five six seven " * 8)
+        expected = local.tokenizer.decode(plain.slow(local, ids), skip_special_tokens=True)
+        assert plain.write(remote, ids).text == expected
+        labels = [local.encode(label) for label in LABELS]
+        told = remote.score(ids, labels)
+        for label, score in zip(labels, told, strict=True):
+            with torch.no_grad():
+                logits = local.model(torch.tensor([ids + label]), use_cache=False).logits[0]
+            shares = torch.log_softmax(logits, -1)[len(ids) - 1 : -1]
+            slow = sum(float(shares[at, token]) for at, token in enumerate(label))
+            assert score == pytest.approx(slow, abs=1e-9)
+    finally:
+        served.stop()
 
 
 def test_streamed_text_is_the_whole_text(server: GuideServer, engine: Any) -> None:
