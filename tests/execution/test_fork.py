@@ -466,6 +466,30 @@ def test_a_killed_kernel_leaves_nothing_behind() -> None:
         assert all(gone(process.pid) for process in below)
 
 
+@pytest.mark.slow
+def test_many_rounds_leave_nothing(fork: KernelFork, kernel: Kernel) -> None:
+    """Run by hand with the slow tests: half a minute."""
+    measure = (
+        "import gc, os, psutil; gc.collect()\n"
+        "(psutil.Process().memory_info().rss, len(os.listdir('/proc/self/fd')))"
+    )
+    fork.make(keep=True)
+    many = "for _ in range({}): _mt.run(_quiet())"
+    kernel.execute(
+        "async def _quiet():\n"
+        "    async for item in _made.run('import math; x = math.pi; print(x)', _Limits()): pass\n"
+        "    assert item.status == 'ok', item"
+    ).check()
+    kernel.execute(many.format(20)).check()
+    memory, files = eval(kernel.execute(measure).check().result or "")
+    kernel.execute(many.format(500), timeout=600).check()
+    later, more = eval(kernel.execute(measure).check().result or "")
+    assert later - memory < 20 * 2**20
+    assert more <= files + 2
+    fork.make()
+    assert none_left(kernel)
+
+
 def test_a_program_that_comes_back_from_its_own_fork(fork: KernelFork) -> None:
     result = ask(fork, "import os\nprint('parent' if os.fork() else 'child', flush=True)")
     assert result.status == "ok"
