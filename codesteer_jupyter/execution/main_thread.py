@@ -89,7 +89,8 @@ class MainThread:
             # The context goes along: a kernel finds the cell that output belongs to by it.
             loop.call_soon_threadsafe(start, context=contextvars.copy_context())
             while not ended.done():
-                self._serve(timeout=5.0)
+                # Short: a signal that comes just before the wait begins does not end it.
+                self._serve(timeout=0.5)
         except KeyboardInterrupt:
             loop.call_soon_threadsafe(lambda: started.task and started.task.cancel())
             deadline = time.monotonic() + _CLEANUP
