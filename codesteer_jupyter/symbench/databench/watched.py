@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from codesteer_jupyter.execution.resolve import executor
-from codesteer_jupyter.steering.execution import Executor, Fit, Limits, Output
+from codesteer_jupyter.steering.execution import Access, Executor, Fit, Limits, Output
 from codesteer_jupyter.steering.trajectory import Execution
 from codesteer_jupyter.symbench.databench.frames import audit, digests, load, unchanged
 from codesteer_jupyter.symbench.databench.frames import verify_run as _verify_run
@@ -34,10 +34,12 @@ class WatchedFrames:
 
     def __init__(self, instance: Instance, run: str = "subprocess") -> None:
         self._instance = instance
-        self._inner: Executor = executor(run, values=load(instance))
         self._given = digests(instance)
         self._after: dict[str, object] = dict(self._given)
         self._folder = TemporaryDirectory(prefix="databench-")
+        # Where the program's own look at the frames is written; confined code writes nowhere else.
+        access = Access(write=(self._folder.name,))
+        self._inner: Executor = executor(run, values=load(instance), access=access)
 
     @property
     def name(self) -> str:
