@@ -30,7 +30,7 @@ from codesteer_jupyter.steering.trajectory import Execution, Json
 __all__ = ["ChildExecutor"]
 
 _TICK = 0.05  # seconds between two looks at a silent program's use of memory and time
-_GRACE = 0.5  # seconds an interrupted program has to give the kernel back
+_GRACE = 1.0  # seconds an interrupted program has to give the kernel back; a machine may be busy
 _BEGIN_SECONDS = 15.0  # a kernel is up in one, restored in milliseconds; a machine may be busy
 _PRELOAD_SECONDS = 30.0  # what imports ahead may take; then they are left to the program
 _BYTES_PER_SECOND = 50e6  # how fast values are rebuilt at the least

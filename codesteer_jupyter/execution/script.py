@@ -39,7 +39,7 @@ __all__ = ["SubprocessExecutor"]
 _HERE = Path(__file__).parent
 _TICK = 0.02  # seconds between two looks at a silent program
 _MOST_REPORT = 2**17
-_GRACE = 0.3  # seconds an interrupted program has to end by itself
+_GRACE = 1.0  # seconds an interrupted program has to end by itself; a machine may be busy
 
 
 class SubprocessExecutor:

@@ -132,6 +132,7 @@ def _woken() -> int:
     os.set_blocking(wake, False)
     os.set_blocking(woken, False)
     signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGCHLD):
         signal.signal(number, lambda *_: None)
     return woken
@@ -161,6 +162,8 @@ def _exec(
     try:
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGCHLD):
             signal.signal(number, signal.SIG_DFL)
+        # Blocked signals are inherited, too, and a limit is told with SIGINT.
+        signal.pthread_sigmask(signal.SIG_SETMASK, ())
         _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
         if os.getppid() != parent:
             os._exit(1)
@@ -258,6 +261,16 @@ class _Command:
         return int(status) if word == "ended" else below
 
 
+def _asked(control: socket.socket) -> bool:
+    """Whether the asking process said that it wants the end, before it closed its socket: it may
+    have done so after the command had ended by itself.
+    """
+    try:
+        return bool(control.recv(64, socket.MSG_DONTWAIT))
+    except OSError:
+        return False
+
+
 def main(arguments: list[str]) -> int:
     control = socket.socket(fileno=int(arguments[0]))
     control.set_inheritable(False)
@@ -289,7 +302,7 @@ def main(arguments: list[str]) -> int:
         code = os.WEXITSTATUS(status) if os.WIFEXITED(status) else 0
         control.sendall(f"ended {ended} {code}\n".encode())
     except OSError:
-        orphaned = not told
+        orphaned = not (told or _asked(control))
     if orphaned and folder:
         import shutil
 

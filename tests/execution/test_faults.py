@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import signal
 import time
 from collections.abc import AsyncIterator
 
@@ -13,6 +14,7 @@ import pytest
 import pytest_asyncio
 
 from codesteer_jupyter.execution.child import ChildExecutor
+from codesteer_jupyter.execution.pool import close_pool
 from codesteer_jupyter.execution.resolve import executor as resolve
 from codesteer_jupyter.execution.script import SubprocessExecutor
 from codesteer_jupyter.steering.execution import Executor, Limits
@@ -322,3 +324,23 @@ async def test_closing_leaves_neither_processes_nor_files(
     await executor.close()
     assert not folder.exists()
     assert set(processes()) <= before
+
+
+@pytest.mark.parametrize("name", ["child", "subprocess"])
+@pytest.mark.parametrize("by", ["blocking", "ignoring"])
+async def test_an_interrupt_reaches_code_whose_asker_takes_none(name: str, by: str) -> None:
+    old = signal.getsignal(signal.SIGINT)
+    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT] if by == "blocking" else [])
+    close_pool()  # a kernel that waits was started before
+    made = resolve(name)
+    try:
+        if by == "ignoring":
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
+        result = await run(made, "while True: pass", Limits(wall=0.5))
+    finally:
+        signal.signal(signal.SIGINT, old)
+        signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
+        await made.close()
+    assert result.status == "timeout"
+    assert result.error is not None
+    assert "while True" in result.error.traceback

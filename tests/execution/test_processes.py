@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import os
 import signal
+import socket
 import subprocess
 import sys
 import textwrap
@@ -15,6 +16,7 @@ import psutil
 import pytest
 
 from codesteer_jupyter.errors import ExecutorError, UsageError
+from codesteer_jupyter.execution import supervised
 from codesteer_jupyter.execution.child import ChildExecutor
 from codesteer_jupyter.execution.confinement import probe
 from codesteer_jupyter.execution.environment import allowed_environment
@@ -337,3 +339,47 @@ async def test_folders_of_killed_processes_are_removed_by_the_next(tmp_path: Pat
     assert living._folder.path.is_dir()  # its owner lives
     await living.close()
     await other.close()
+
+
+SUPERVISOR = str(Path(supervised.__file__).with_name("supervisor.py"))
+LATE = """
+import importlib.util, sys, time
+spec = importlib.util.spec_from_file_location("supervisor", {path!r})
+supervisor = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(supervisor)
+end_all = supervisor._end_all
+
+def late(command):
+    print("ended", flush=True)
+    sys.stdin.readline()  # meanwhile the asking process goes on
+    return end_all(command)
+
+supervisor._end_all = late
+sys.exit(supervisor.main(sys.argv[1:]))
+"""
+
+
+@pytest.mark.parametrize("asked", [True, False])
+def test_a_folder_in_use_outlives_a_command_that_ended_first(asked: bool, tmp_path: Path) -> None:
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        supervisor = subprocess.Popen(
+            [
+                *(sys.executable, "-c", LATE.format(path=SUPERVISOR)),
+                *(str(theirs.fileno()), str(folder), "--", sys.executable, "-c", ""),
+            ],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            pass_fds=[theirs.fileno()],
+        )
+        theirs.close()
+        ours.sendall(bytes(8))
+        assert supervisor.stdout is not None
+        assert supervisor.stdout.readline() == b"ended\n"
+        if asked:
+            ours.sendall(b"end")
+    supervisor.communicate(b"\n", timeout=20)
+    # Only a process that went away without a word cannot remove it itself.
+    assert folder.exists() == asked
