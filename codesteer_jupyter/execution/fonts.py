@@ -9,6 +9,7 @@ import contextlib
 import glob
 import os
 import shutil
+import stat
 from pathlib import Path
 
 __all__ = ["prepared", "tidied"]
@@ -32,16 +33,29 @@ def prepared(folder: Path, kept: Path) -> Path:
 
 def tidied(folder: Path) -> None:
     """Take out everything but font lists, which are expensive: settings and styles that code
-    left there must not reach the next round.
+    left there must not reach the next round. Code may have put anything in the folder's place: a
+    link is removed, never followed.
     """
     with contextlib.suppress(OSError):
-        os.makedirs(folder, mode=0o700, exist_ok=True)
-        for entry in list(os.scandir(folder)):
-            if not Path(entry.name).match(_LIST):
-                if entry.is_dir(follow_symlinks=False):
-                    shutil.rmtree(entry.path, ignore_errors=True)
-                else:
-                    os.unlink(entry.path)
+        if not stat.S_ISDIR(folder.lstat().st_mode):
+            folder.unlink()
+    with contextlib.suppress(OSError):
+        folder.mkdir(mode=0o700, exist_ok=True)
+        held = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+        try:
+            _emptied(held)
+        finally:
+            os.close(held)
+
+
+def _emptied(held: int) -> None:
+    with os.scandir(held) as entries:
+        found = [entry for entry in entries if not Path(entry.name).match(_LIST)]
+    for entry in found:
+        if entry.is_dir(follow_symlinks=False):
+            shutil.rmtree(entry.name, ignore_errors=True, dir_fd=held)
+        else:
+            os.unlink(entry.name, dir_fd=held)
 
 
 def _places() -> list[str]:

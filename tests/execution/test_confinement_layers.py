@@ -152,6 +152,34 @@ def test_hidden_files_of_the_home_are_not_read(scratch: Path, home: Path, folder
     assert found["hidden"] == "secret"
 
 
+def test_hidden_files_are_closed_where_a_link_leads_to_them(
+    scratch: Path, home: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    needs("landlock")
+    kept = tmp_path_factory.mktemp("dotfiles")
+    for name in ("aws/credentials", "env", "shared/file"):
+        (kept / name).parent.mkdir(parents=True, exist_ok=True)
+        (kept / name).write_text("secret")
+    (home / ".aws").symlink_to(kept / "aws")
+    (home / "work" / ".env").unlink()
+    (home / "work" / ".env").symlink_to(kept / "env")
+    (home / ".up").symlink_to(home.parent)  # holds the home itself
+    (home / ".system").symlink_to("/usr/share")
+    code = f"""
+attempt("link", lambda: open({str(home)!r} + "/.aws/credentials").read())
+attempt("its end", lambda: open({str(kept)!r} + "/aws/credentials").read())
+attempt("env file", lambda: open({str(home)!r} + "/work/.env").read())
+attempt("plain", lambda: open({str(home)!r} + "/work/data.csv").read())
+attempt("beside it", lambda: open({str(kept)!r} + "/shared/file").read())
+attempt("system", lambda: bool(__import__("os").listdir("/usr/share")))
+"""
+    _, found = confined(code, scratch, folder=home / "work")
+    refused = ("link", "its end", "env file")
+    assert {found[name] for name in refused} == {"PermissionError"}, found
+    assert (found["plain"], found["system"]) == ("secret", True)
+    assert found["beside it"] == "secret"
+
+
 def test_the_interpreter_may_live_in_a_hidden_folder(home: Path) -> None:
     hidden = home / ".pyenv" / "lib"
     hidden.mkdir(parents=True)
@@ -198,6 +226,10 @@ def pair():
     one.send(b"x")
     return two.recv(1).decode()
 attempt("pair", pair)
+def from_a_pair(kind):
+    return socket.socketpair(socket.AF_UNIX, kind)[0].sendto(b"x", {unix!r} + "-datagram")
+attempt("from a pair", lambda: from_a_pair(socket.SOCK_DGRAM))
+attempt("from a raw pair", lambda: from_a_pair(socket.SOCK_RAW))
 import asyncio
 attempt("asyncio", lambda: asyncio.run(asyncio.sleep(0, "slept")))
 """
@@ -214,12 +246,13 @@ def listening(scratch: Path) -> dict[str, object]:
     def listen(name: str, made: socket.socket, address: object) -> int:
         servers.append(made)
         made.bind(address)  # type: ignore[arg-type]  # of its family
-        if name != "udp":
+        datagrams = name in ("udp", "datagram")
+        if not datagrams:
             made.listen()
 
         def hear() -> None:
             try:
-                if name != "udp":
+                if not datagrams:
                     made.accept()
                 else:
                     made.recv(10)
@@ -234,6 +267,7 @@ def listening(scratch: Path) -> dict[str, object]:
     udp = listen("udp", socket.socket(socket.AF_INET, socket.SOCK_DGRAM), ("127.0.0.1", 0))
     listen("unix", socket.socket(socket.AF_UNIX), path)
     listen("abstract", socket.socket(socket.AF_UNIX), "\0" + path)
+    listen("datagram", socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM), path + "-datagram")
     return {"code": NETWORK.format(tcp=tcp, udp=udp, unix=path), "heard": heard, "keep": servers}
 
 
@@ -542,8 +576,18 @@ def test_a_filter_decides_as_the_rules_say(machine: str) -> None:
     assert decided(known["clone"], 17) == allow
     assert decided(known["clone"], 17 | 0x10000000) == eperm
     assert decided(known["socket"], 1) == 0x5000D
-    assert decided(known["socketpair"], 1) == allow
-    assert decided(known["socketpair"], 2) == 0x5000D
+    assert decided(known["clone"], 17 | 0x8000) == eperm
+    # Streams and packets stay with the other end; datagrams may go to any socket file.
+    for kind, answer in ((1, allow), (5 | 0x80000, allow), (2, 0x5000D), (3 | 0x800, 0x5000D)):
+        assert decided(known["socketpair"], 1, kind) == answer
+    assert decided(known["socketpair"], 2, 1) == 0x5000D
+    # Nobody's priority but its own: not a group's, not everything's of this user.
+    for name, itself in (("setpriority", 0), ("ioprio_set", 1)):
+        assert decided(known[name], itself, 0, 5) == allow
+        assert decided(known[name], itself, 7, 5) == eperm
+        assert decided(known[name], itself + 1, 0, 5) == eperm
+        assert decided(known[name], itself + 2, 0, 5) == eperm
+    assert decided(known["inotify_add_watch"]) == 0x5000D
     assert decided(known["prlimit64"], 0, 7, 1) == allow
     assert decided(known["prlimit64"], 5, 7, 0) == allow
     assert decided(known["prlimit64"], 5, 7, 1 << 40) == eperm

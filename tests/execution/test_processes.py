@@ -383,3 +383,27 @@ def test_a_folder_in_use_outlives_a_command_that_ended_first(asked: bool, tmp_pa
     supervisor.communicate(b"\n", timeout=20)
     # Only a process that went away without a word cannot remove it itself.
     assert folder.exists() == asked
+
+
+@pytest.mark.parametrize("name", ["child", "subprocess"])
+async def test_links_that_code_leaves_are_not_followed(name: str, tmp_path: Path) -> None:
+    """What is tidied between two programs is what they could write to."""
+    mine = tmp_path / "mine"
+    (mine / "folder").mkdir(parents=True)
+    (mine / "file").write_text("kept")
+    made = resolve(name)
+    replace = (
+        "import os, shutil\n"
+        "for name in ('MPLCONFIGDIR', 'TMPDIR'):\n"
+        "    place = os.environ[name]\n"
+        f"    shutil.rmtree(place); os.symlink({str(mine)!r}, place)\n"
+        "print('replaced')"
+    )
+    try:
+        assert (await run(made, replace)).stdout == "replaced\n"
+        after = await run(made, "import os; print(os.path.islink(os.environ['MPLCONFIGDIR']))")
+    finally:
+        await made.close()
+    assert after.stdout == "False\n"
+    assert sorted(os.listdir(mine)) == ["file", "folder"]
+    assert (mine / "file").read_text() == "kept"

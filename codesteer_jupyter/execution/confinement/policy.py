@@ -18,7 +18,10 @@ __all__ = ["Terms", "policy"]
 
 _EPERM, _EACCES, _ENOSYS = refuse(errno.EPERM), refuse(errno.EACCES), refuse(errno.ENOSYS)
 _UNIX, _INET, _INET6, _NETLINK = 1, 2, 10, 16
-_NAMESPACES = 0x7E020080  # every CLONE_NEW… flag
+_STREAM, _SEQPACKET, _KIND = 1, 5, 0xF
+# Every CLONE_NEW… flag; and CLONE_PARENT: such a process is a child of the one that asked for the
+# code, which would have to collect it.
+_NAMESPACES, _PARENT = 0x7E020080, 0x8000
 _O_ACCMODE, _O_TRUNC = 3, 0o1000
 
 # Other processes, the kernel itself, mounts, devices, clocks: never needed by a computation.
@@ -82,7 +85,7 @@ def policy(terms: Terms, machine: str = MACHINE) -> bytes:
     """The filter for these terms on `machine`, ready to be installed."""
     calls: dict[str, list[Clause]] = {name: [Clause(_EPERM)] for name in _REFUSED}
     calls.update({name: [Clause(FAKE)] for name in _METADATA})
-    new = Argument(0, "has any of", _NAMESPACES)
+    new = Argument(0, "has any of", _NAMESPACES | _PARENT)
     calls["clone"] = calls["unshare"] = [Clause(_EPERM, (new,))]
     calls["clone3"] = [Clause(_ENOSYS)]  # its flags are in memory; the C library then uses clone
     calls["ioctl"] = [
@@ -91,6 +94,8 @@ def policy(terms: Terms, machine: str = MACHINE) -> bytes:
     calls["personality"] = [
         Clause(_EPERM, (Argument(0, "is not", 0), Argument(0, "is not", 0xFFFFFFFF)))
     ]
+    # Landlock lets a closed folder be watched, which tells the names in it.
+    calls["inotify_add_watch"] = [Clause(_EACCES)]
     calls["prctl"] = [Clause(FAKE, (Argument(0, "is", 1),))]  # PR_SET_PDEATHSIG stays as it is
     calls.update(_sockets(terms.sockets))
     if terms.hold_group:
@@ -116,7 +121,15 @@ def _assembled(calls: dict[str, list[Clause]], machine: str) -> bytes:
 def _sockets(allowed: str) -> dict[str, list[Clause]]:
     families = {"none": (), "internet": (_INET, _INET6)}[allowed]
     others = tuple(Argument(0, "is not", family) for family in families)
-    calls = {"socketpair": [Clause(_EACCES, (Argument(0, "is not", _UNIX),))]}
+    # One end of a pair of datagram sockets can send to any socket file; the other kinds stay
+    # with each other.
+    kinds = (Argument(1, "is not", kind, mask=_KIND) for kind in (_STREAM, _SEQPACKET))
+    calls = {
+        "socketpair": [
+            Clause(_EACCES, (Argument(0, "is not", _UNIX),)),
+            Clause(_EACCES, tuple(kinds)),
+        ]
+    }
     if families:
         # The C library asks the kernel for the machine's addresses before it resolves a name.
         others = (*others, Argument(0, "is not", _NETLINK))
@@ -139,9 +152,10 @@ def _others() -> dict[str, list[Clause]]:
     calls["prlimit64"] = [
         Clause(_EPERM, (someone, Argument(2, "is not", 0, high=high))) for high in (False, True)
     ]
-    calls["setpriority"] = calls["ioprio_set"] = [
-        Clause(_EPERM, (Argument(1, "is not", 0),)),
-    ]
+    # Nobody but itself: 0 is also "everything of this group" or "of this user".
+    for name, itself in (("setpriority", 0), ("ioprio_set", 1)):
+        others = (Argument(0, "is not", itself), Argument(1, "is not", 0))
+        calls[name] = [Clause(_EPERM, (other,)) for other in others]
     return calls
 
 

@@ -21,6 +21,7 @@ _OF_ROOT = (  # only root could read them
     *("/etc/docker", "/etc/krb5.keytab", "/var/lib/docker", "/var/lib/containerd"),
     *("/var/lib/kubelet", "/var/lib/cloud", "/var/lib/sss", "/var/spool", "/var/backups"),
 )
+_OF_SYSTEM = ("/usr", "/bin", "/lib", "/lib64", "/opt", "/nix", "/etc", "/snap")
 _SPECIAL = ("/proc", "/dev")  # ruled elsewhere
 _FILES_OF_SECRETS = (
     *(".env", ".env.*", ".envrc", ".netrc", "_netrc", ".git-credentials", ".pgpass", ".pypirc"),
@@ -53,6 +54,25 @@ def _children(folder: str) -> list[os.DirEntry[str]]:
         return []
 
 
+def _hidden(folder: str, patterns: Iterable[str]) -> Iterator[str]:
+    """Where the entries of `folder` with such names are, links followed: files of settings are
+    often kept elsewhere and linked to. What belongs to others or to the system is not hidden by a
+    link to it.
+    """
+    with contextlib.suppress(OSError), os.scandir(folder) as entries:
+        for entry in entries:
+            if not any(fnmatch.fnmatch(entry.name, pattern) for pattern in patterns):
+                continue
+            if not entry.is_symlink():
+                yield entry.path
+                continue
+            place = os.path.realpath(entry.path)
+            with contextlib.suppress(OSError):
+                foreign = os.stat(place).st_uid != os.getuid()
+                if not foreign and not any(_inside(place, system) for system in _OF_SYSTEM):
+                    yield place
+
+
 def closed_places(folder: str) -> set[str]:
     """Every path below which nothing is read unless it is named: hidden files of this user's
     home, other homes, sockets and credentials of the system, and files of secrets in `folder`.
@@ -60,7 +80,7 @@ def closed_places(folder: str) -> set[str]:
     own, around = _homes()
     closed = {*_SOCKETS, *_SPECIAL, *(_OF_ROOT if os.geteuid() == 0 else ())}
     for home in own:
-        closed |= {entry.path for entry in _children(home) if entry.name.startswith(".")}
+        closed |= {place for place in _hidden(home, (".*",)) if not _inside(home, place)}
     for parent in around:
         closed |= {
             entry.path
@@ -69,11 +89,8 @@ def closed_places(folder: str) -> set[str]:
         }
         if not any(_inside(home, parent) for home in own):
             closed.add(parent)
-    closed |= {
-        entry.path
-        for entry in _children(folder)
-        if any(fnmatch.fnmatch(entry.name, pattern) for pattern in _FILES_OF_SECRETS)
-    }
+    secrets = _hidden(folder, _FILES_OF_SECRETS)
+    closed |= {place for place in secrets if not _inside(folder, place)}
     return {path for path in closed if os.path.lexists(path)}
 
 

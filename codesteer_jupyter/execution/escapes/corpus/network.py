@@ -161,6 +161,16 @@ ours.send(b"out")
         family="unix sockets",
     ),
     _send(
+        "unix_path_by_pair_unconnected",
+        "Send to a socket file from one end of a socket pair, without connecting it.",
+        """
+import socket
+ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_RAW)
+ours.sendto(b"out", DATAGRAM)
+""",
+        family="unix sockets",
+    ),
+    _send(
         "unix_abstract",
         "Connect to an abstract socket, which no file stands for.",
         """
