@@ -3,8 +3,8 @@
 Loaded by path in the kernel's process (see `kernel_side.py`). Restored are the namespace,
 builtins, `sys.path`, streams, the environment, the folder, random state, signal handlers and
 warnings; modules imported from a scratch folder are forgotten. What code did inside imported
-modules stays; threads and audit hooks that are left behind are reported, and the asking process
-then takes a new kernel.
+modules stays. What cannot be taken back is reported (threads, audit hooks, a closed stream, hooks
+of IPython), and the asking process then takes a new kernel.
 """
 
 from __future__ import annotations
@@ -75,6 +75,8 @@ class State:
         self.path, self.argv = list(sys.path), [""]
         self.environment = dict(os.environ)
         self.streams = (sys.stdin, sys.stdout, sys.stderr)
+        self.files = [os.fstat(number)[:3] for number in (1, 2)]
+        self.shell_hooks = self._shell_hooks()
         self.recursion = sys.getrecursionlimit()
         self.random = random.getstate()
         self.numpy: Any = None
@@ -89,6 +91,28 @@ class State:
         # A hook cannot be removed: it would see, and act in, every later program.
         if event == "sys.addaudithook":
             self.hooked = True
+
+    def _shell_hooks(self) -> list[list[Any]]:
+        """What IPython calls around, or does to, the text of a program."""
+        shell = self.shell
+        manager = shell.input_transformer_manager
+        return [
+            *([*callbacks] for callbacks in shell.events.callbacks.values()),
+            [*shell.input_transformers_post],
+            [*shell.ast_transformers],
+            [*manager.cleanup_transforms, *manager.line_transforms, *manager.token_transformers],
+        ]
+
+    def _damaged(self) -> bool:
+        """Whether output would be lost, or the next program be changed before it runs."""
+        try:
+            whole = all(
+                stream.fileno() == number and os.fstat(number)[:3] == known
+                for number, stream, known in zip((1, 2), self.streams[1:], self.files, strict=True)
+            )
+            return not whole or self._shell_hooks() != self.shell_hooks
+        except Exception:  # closed, detached, or replaced by something else
+            return True
 
     def begin(self, request: dict[str, Any]) -> list[str]:
         """Make everything ready for the next program; returns the resource limits in force.
@@ -123,7 +147,7 @@ class State:
         """How the program ended: its exception in plain words, and what is left behind."""
         described = None if error is None else self.inside.describe(error, _generated)
         left = [thread for thread in threading.enumerate() if thread not in self.threads]
-        return {"error": described, "left": len(left) + self.hooked}
+        return {"error": described, "left": len(left) + self.hooked + self._damaged()}
 
     def end(self) -> None:
         """Back to the base, after a program and while nobody waits."""

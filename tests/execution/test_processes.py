@@ -76,6 +76,25 @@ async def test_every_round_starts_from_the_same_base(executor: Executor) -> None
     assert gone_again.error.name == "NameError"
 
 
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "import os; os.dup2(os.open(os.devnull, os.O_WRONLY), 1)",
+        "import os; os.close(1)",
+        "import sys; sys.stdout.close()",
+        "import sys; kept = sys.stdout.detach()",
+        "get_ipython().events.register('pre_run_cell', lambda info: print('seen'))",
+        "get_ipython().input_transformers_post.append(lambda lines: ['print(0)\n'])",
+    ],
+)
+async def test_output_and_text_of_the_next_program_are_its_own(
+    child: ChildExecutor, damage: str
+) -> None:
+    await run(child, damage)
+    after = await run(child, "print('mine')")
+    assert (after.status, after.stdout) == ("ok", "mine\n"), after
+
+
 async def test_random_state_is_restored(child: ChildExecutor) -> None:
     draw = "import random, numpy\nprint(random.random(), numpy.random.random())"
     await run(child, "import numpy, random; numpy.random.seed(1); random.seed(1)")
