@@ -185,6 +185,7 @@ class ForkExecutor:
             file=limits.file,
             processes=limits.processes,
             hold_group=True,
+            protected=[guardian().start()],
         )
         confinement.prepare(plan)
         known = frozenset(known_secrets(self._names()))
