@@ -17,6 +17,7 @@ from codesteer_jupyter.execution.confinement import WITHOUT, landlock
 from codesteer_jupyter.execution.confinement.policy import Terms, policy
 from codesteer_jupyter.execution.confinement.syscalls import numbers
 from codesteer_jupyter.execution.resolve import executor as resolve
+from codesteer_jupyter.steering.execution import Limits
 from tests.execution.confined import confined, needs
 from tests.execution.running import gone, run
 from tests.execution.test_confinement_layers import _decide
@@ -126,6 +127,28 @@ async def test_nothing_survives_by_ending_the_supervisor(way: str, old: None) ->
                 os.kill(left, signal.SIGKILL)
     finally:
         await executor.close()
+
+
+def test_the_guard_of_snapshots_is_not_signalled(
+    old: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from codesteer_jupyter.execution.confinement import release
+    from codesteer_jupyter.execution.fork import executor as fork
+
+    class Guard:
+        def start(self) -> int:
+            return 12345
+
+    monkeypatch.setattr(fork, "guardian", Guard)
+    executor = fork.ForkExecutor(namespace={})
+    made = executor._make_ready(Limits()).plan
+    release(made)
+    executor._folder.remove()
+    known = numbers(platform.machine())
+    arch = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}[platform.machine()]
+    for pid, answer in ((12345, 0x50001), (-12345, 0x50001), (12346, 0x7FFF0000)):
+        code = bytes.fromhex(made["filter"])
+        assert _decide(code, known["kill"], arch, (pid % 2**64, 9)) == answer
 
 
 @pytest.mark.parametrize("without", ["", "userns"])
