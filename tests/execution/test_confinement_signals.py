@@ -66,10 +66,9 @@ attempt("own group", lambda: os.kill(0, 0))
 
 def test_the_asking_process_is_not_signalled_in_any_way(tmp_path: Path, old: None) -> None:
     got: list[int] = []
-    up, done = threading.Event(), threading.Event()
-    thread = threading.Thread(target=lambda: (up.set(), done.wait()))
+    done = threading.Event()
+    thread = threading.Thread(target=done.wait)
     thread.start()
-    up.wait()
     before = {n: signal.signal(n, lambda n, _: got.append(n)) for n in (signal.SIGUSR1, 29)}
     code = WAYS.format(asker=os.getpid(), thread=thread.native_id, group=os.getpgid(0))
     try:
