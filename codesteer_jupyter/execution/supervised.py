@@ -21,7 +21,7 @@ from typing import IO, Any
 import psutil
 
 from codesteer_jupyter.errors import ExecutorError
-from codesteer_jupyter.execution.confinement import ordered
+from codesteer_jupyter.execution import confinement
 
 __all__ = ["Ending", "Supervised", "Usage"]
 
@@ -106,7 +106,9 @@ class Supervised:
             ) from error
         finally:
             theirs.close()
-        packed = b"" if plan is None else marshal.dumps(dict(plan))
+        packed = b""
+        if plan is not None:
+            packed = marshal.dumps(confinement.supervised(plan, self._process.pid))
         with contextlib.suppress(OSError):  # gone already: `poll` will see it
             ours.sendall(len(packed).to_bytes(8, "big") + packed)
         ours.setblocking(False)
@@ -153,13 +155,13 @@ class Supervised:
         """What the command runs behind, as far as it has said so (it has when it runs)."""
         self.poll()
         always = ("process", "environment", "session", "supervisor")
-        return tuple(ordered((*always, *self._layers)))
+        return tuple(confinement.ordered((*always, *self._layers)))
 
     def interrupt(self) -> None:
         """Send SIGINT to the command and its group, as a terminal does."""
-        if self.poll() is None:
+        if self.poll() is None and self._ours and self._ours[0] > 0:
             with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.killpg(self._process.pid, signal.SIGINT)
+                os.killpg(self._ours[0], signal.SIGINT)
 
     def usage(self) -> Usage:
         """Measure the tree. Costs a scan of the process table, a few milliseconds."""

@@ -125,8 +125,8 @@ def _end_all(command: int) -> int | None:
 
 
 def _woken() -> int:
-    """A descriptor that can be read when a signal came. Interrupts are sent to the whole group;
-    they are meant for the command.
+    """A descriptor that can be read when a signal came. One that asks to end is not heeded: the
+    end is asked for through the socket.
     """
     woken, wake = os.pipe()
     os.set_blocking(wake, False)
@@ -167,6 +167,8 @@ def _exec(
         _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
         if os.getppid() != parent:
             os._exit(1)
+        # What the program sends to its own group is not to reach the supervisor.
+        os.setpgid(0, 0)
         layers: list[str] = []
         if plan is not None:
             confinement = _confinement()

@@ -302,15 +302,15 @@ async def test_a_missing_layer_is_not_claimed(
 
 async def test_what_is_missing_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     everything = dict.fromkeys(LAYERS, "")
-    assert shortfalls(Access(), everything) == ()
+    assert shortfalls(Access(), everything, abi=6) == ()
     none = dict.fromkeys(LAYERS, "needs Linux")
-    (said,) = shortfalls(Access(), none)
+    (said,) = shortfalls(Access(), none, abi=0)
     assert "not confined on this system (needs Linux)" in said
     assert "write to your files" in said
     assert "use the network" in said
-    assert "use the network" not in shortfalls(Access(net=True), none)[0]
+    assert "use the network" not in shortfalls(Access(net=True), none, abi=0)[0]
     lacking = {**everything, "landlock": "not in this kernel"}
-    (said,) = shortfalls(Access(), lacking)
+    (said,) = shortfalls(Access(), lacking, abi=0)
     assert "not fully confined" in said
     assert "read your hidden files" in said
     assert "write" not in said
@@ -318,6 +318,40 @@ async def test_what_is_missing_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     fit = await resolve("subprocess").preflight()
     assert fit.ok
     assert "write to your files" in fit.notes[0]
+
+
+async def test_local_sockets_are_kept_by_the_filter_alone() -> None:
+    found = {**dict.fromkeys(LAYERS, ""), "seccomp": "refused"}
+    for access in (Access(), Access(net=True)):
+        (said,) = shortfalls(access, found, abi=7)
+        assert said.endswith("(refused): it runs as you and can reach local sockets.")
+
+
+async def test_old_landlock_keeps_no_signals() -> None:
+    found = {**dict.fromkeys(LAYERS, ""), "pidns": "needs userns"}
+    assert shortfalls(Access(), found, abi=6) == ()
+    (said,) = shortfalls(Access(), found, abi=4)
+    assert "(landlock is of version 4; needs userns)" in said
+    assert said.endswith("it runs as you and can signal your other processes.")
+
+
+async def test_a_pid_namespace_counts_only_for_who_has_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    everything = {**dict.fromkeys(LAYERS, ""), "landlock": "not in this kernel"}
+    assert "other processes" not in shortfalls(Access(), everything, abi=0)[0]
+    needs("pidns")
+    monkeypatch.setenv(WITHOUT, "landlock")
+    for name in ("fork", "child", "subprocess"):
+        executor = resolve(name)
+        if name == "fork":  # this is no notebook
+            monkeypatch.setattr(executor, "refusal", lambda: "")
+        try:
+            (said,) = (await executor.preflight()).notes
+        finally:
+            await executor.close()
+        for word in ("inspect", "signal"):
+            assert (f"{word} your other processes" in said) == (name == "fork")
 
 
 async def test_a_widened_run_says_so() -> None:

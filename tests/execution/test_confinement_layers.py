@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import json
 import os
 import platform
 import signal
@@ -533,6 +534,63 @@ def test_what_is_in_force_is_what_is_claimed(scratch: Path) -> None:
     assert layers == [name for name in expected if name not in NAMESPACES]
 
 
+PROBING = """
+import json, sys
+sys.path.insert(0, {root!r})
+from codesteer_jupyter.execution.confinement import bpf, namespaces, probing, seccomp
+from codesteer_jupyter.execution.confinement.libc import MACHINE
+from codesteer_jupyter.execution.confinement.syscalls import CALLS, NEWEST
+{before}
+print(json.dumps({what}))
+"""
+
+
+def probed(before: str, what: str) -> dict[str, str]:
+    code = PROBING.format(root=str(ROOT), before=before, what=what)
+    done = subprocess.run([sys.executable, "-c", code], stdout=subprocess.PIPE, check=True)
+    found: dict[str, str] = json.loads(done.stdout)
+    return found
+
+
+def test_a_system_that_kills_who_asks_for_namespaces_has_none() -> None:
+    needs("seccomp")
+    kills = (
+        "kills = {CALLS['unshare']: [bpf.Clause(bpf.KILL)]}\n"
+        "seccomp.install(bpf.assemble(MACHINE, NEWEST, kills))"
+    )
+    found = probed(kills, "probing.probe()")
+    refused = {name for name, reason in found.items() if reason}
+    assert {*NAMESPACES, "pidns"} <= refused
+    assert refused == {*NAMESPACES, "pidns", *(name for name, why in probe().items() if why)}
+    assert all("ended with status" in found[name] for name in NAMESPACES)
+
+
+def test_where_proc_cannot_be_mounted_there_are_namespaces_but_no_pid_namespace() -> None:
+    needs(*NAMESPACES, "pidns")
+    refuses = """
+mount = namespaces._mount
+def refused(source, target, kind="", flags=0, data=""):
+    if kind == "proc":
+        raise OSError(1, "refused here")
+    mount(source, target, kind, flags, data)
+namespaces._mount = refused
+"""
+    found = probed(refuses, "probing.try_all()")
+    assert {name: why for name, why in found.items() if why and name in (*NAMESPACES, "pidns")} == {
+        "pidns": "[Errno 1] refused here"
+    }
+
+
+def test_a_layer_of_which_nothing_is_told_is_not_to_be_had(monkeypatch: pytest.MonkeyPatch) -> None:
+    from codesteer_jupyter.execution.confinement import probing
+
+    told = subprocess.CompletedProcess([], 0, stdout=b"landlock \n")
+    monkeypatch.setattr(subprocess, "run", lambda *_, **__: told)
+    found = probing._found.__wrapped__()
+    anywhere = {"process", "environment", "session", "supervisor", "rlimits", "process_group"}
+    assert {name for name, why in found.items() if not why} == {*anywhere, "landlock"}
+
+
 def test_a_layer_that_fails_when_it_is_applied_is_not_claimed(scratch: Path) -> None:
     needs("landlock", "seccomp")
     layers, _ = confined("", scratch, change={"abi": 99, "filter": "00", "filter_alone": "00"})
@@ -636,8 +694,6 @@ def test_the_whole_system_can_be_opened_on_request(scratch: Path, target: Path) 
 
 
 def test_a_plan_is_plain_data(scratch: Path) -> None:
-    import json
-
     made = plan(Access(), scratch, memory=2**28, file=10**6, processes=4)
     assert json.loads(json.dumps(made)) == made
     assert str(ROOT) not in made["writable"]

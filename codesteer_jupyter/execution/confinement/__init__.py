@@ -23,7 +23,7 @@ TYPE_CHECKING = False  # as in `typing`, whose import costs milliseconds
 if TYPE_CHECKING:
     from typing import Any
 
-    from .planning import plan
+    from .planning import plan, supervised
     from .probing import WITHOUT, probe, try_all
 
 __all__ = [
@@ -39,16 +39,17 @@ __all__ = [
     "release",
     "restrict",
     "separate",
+    "supervised",
     "try_all",
 ]
 
 
 def __getattr__(name: str) -> Any:
     # A process that only applies a plan starts without what makes one.
-    if name == "plan":
-        from .planning import plan
+    if name in ("plan", "supervised"):
+        from . import planning
 
-        return plan
+        return getattr(planning, name)
     if name in ("WITHOUT", "probe", "try_all"):
         from . import probing
 

@@ -103,7 +103,7 @@ def restrict(
         "capabilities": privileges.drop,
         "parent_death": privileges.end_with_parent,
         "landlock": lambda: _files(plan, held),
-        "seccomp": lambda: seccomp.install(bytes.fromhex(_filter(plan, "filter", held))),
+        "seccomp": lambda: _calls(plan, held),
     }
     for name, step in steps.items():
         if name not in wanted:
@@ -130,6 +130,12 @@ def _files(plan: Mapping[str, Any], held: Sequence[str]) -> None:
         landlock.add(ruleset, (*late, *plan["own_rules"]), plan["abi"])
     landlock.enforce(ruleset)
     os.close(ruleset)
+
+
+def _calls(plan: Mapping[str, Any], held: Sequence[str]) -> None:
+    seccomp.install(bytes.fromhex(_filter(plan, "filter", held)))
+    if "shield" in plan and "pidns" not in held:
+        seccomp.install(bytes.fromhex(plan["shield"]))
 
 
 def _filter(plan: Mapping[str, Any], name: str, held: Sequence[str]) -> str:

@@ -15,6 +15,7 @@ __all__ = ["ALLOW", "FAKE", "KILL", "Argument", "Clause", "assemble", "refuse"]
 _LOAD, _AND, _RETURN = 0x20, 0x54, 0x06
 _JUMP, _EQUAL, _GREATER, _AT_LEAST, _BITS = 0x05, 0x15, 0x25, 0x35, 0x45
 _FEW = 3
+_FAR = 255  # instructions that a test can jump over
 ALLOW, KILL = 0x7FFF0000, 0x80000000
 FAKE = 0x00050000
 """The call does nothing and reports success."""
@@ -104,5 +105,8 @@ def _search(order: Sequence[int], calls: Mapping[int, Sequence[Clause]]) -> list
         block = [line for clause in clauses for line in clause.code()]
         if clauses[-1].tests:
             block.append(_line(_RETURN, ALLOW))
-        lines += [_line(_EQUAL, number, 0, len(block)), *block]
+        if len(block) > _FAR:
+            lines += [_line(_EQUAL, number, 1, 0), _line(_JUMP, len(block)), *block]
+        else:
+            lines += [_line(_EQUAL, number, 0, len(block)), *block]
     return [*lines, _line(_RETURN, ALLOW)]

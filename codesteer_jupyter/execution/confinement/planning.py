@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import glob
 import os
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import islice
 from typing import Any, Protocol
 
 from . import landlock
 from .layers import DEPENDS, ordered
 from .libc import MACHINE
-from .policy import Terms, policy
+from .policy import Terms, policy, shield
 from .probing import probe
 from .reading import readable
 
-__all__ = ["Asked", "plan"]
+__all__ = ["Asked", "plan", "supervised"]
 
 MIB = 2**20
 _DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom")
@@ -26,6 +28,7 @@ _PUBLIC = tuple(
 )
 _ACCELERATORS = ("/dev/nvidia*", "/dev/dri", "/dev/kfd", "/dev/accel")
 _OPEN_FILES = 4096
+_MOST_PROTECTED = 200  # the kernel takes filters of 4096 instructions
 _NAMESPACES = ("userns", "netns", "ipcns", "mountns", "readonly")
 
 
@@ -129,13 +132,37 @@ def plan(
             hold_group=hold_group,
             scoped_signals=abi >= 6,
             truncation=abi >= 3,
-            protected=(os.getpid(), os.getppid(), *protected),
+            protected=tuple(
+                islice(_targets(os.getpid(), os.getppid(), *protected), _MOST_PROTECTED)
+            ),
         )
         own = replace(terms, own_pids="pidns" in layers, own_ipc="ipcns" in layers)
         made["filter"] = _text(policy(own))
         # For the case that a namespace cannot be made after all.
         made["filter_alone"] = _text(policy(terms))
     return made
+
+
+def supervised(plan: Mapping[str, Any], supervisor: int) -> dict[str, Any]:
+    """`plan` for what runs below this supervisor, which has a number only once it is started."""
+    made = dict(plan)
+    if "seccomp" in plan["layers"]:
+        made["shield"] = _text(shield(supervisor))
+    return made
+
+
+def _targets(*processes: int) -> Iterator[int]:
+    """By what numbers `kill` reaches these processes: their own, their groups', their threads'."""
+    for pid in processes:
+        if pid > 0:
+            yield from (pid, -pid)
+            with contextlib.suppress(OSError):
+                if (group := os.getpgid(pid)) not in (0, pid):
+                    yield -group
+    for pid in processes:
+        with contextlib.suppress(OSError):
+            threads = sorted(map(int, os.listdir(f"/proc/{pid}/task")))
+            yield from (thread for thread in threads if thread != pid)
 
 
 def _text(code: bytes) -> str:

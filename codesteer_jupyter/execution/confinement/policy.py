@@ -14,7 +14,7 @@ from .bpf import FAKE, Argument, Clause, assemble, refuse
 from .libc import MACHINE
 from .syscalls import NEWEST, numbers
 
-__all__ = ["Terms", "policy"]
+__all__ = ["Terms", "policy", "shield"]
 
 _EPERM, _EACCES, _ENOSYS = refuse(errno.EPERM), refuse(errno.EACCES), refuse(errno.ENOSYS)
 _UNIX, _INET, _INET6, _NETLINK = 1, 2, 10, 16
@@ -23,6 +23,10 @@ _STREAM, _SEQPACKET, _KIND = 1, 5, 0xF
 # code, which would have to collect it.
 _NAMESPACES, _PARENT = 0x7E020080, 0x8000
 _O_ACCMODE, _O_TRUNC = 3, 0o1000
+# Calls that signal the process, or the thread of one, that their first argument names.
+_SIGNALLING = ("kill", "tgkill", "rt_sigqueueinfo", "rt_tgsigqueueinfo", "pidfd_open")
+_SET_OWNER = (8, 10, 15)  # F_SETOWN, F_SETSIG, F_SETOWN_EX of fcntl
+_SET_OWNER_IOCTLS = (0x8901, 0x8902)  # FIOSETOWN, SIOCSPGRP
 
 # Other processes, the kernel itself, mounts, devices, clocks: never needed by a computation.
 _REFUSED = (
@@ -69,7 +73,8 @@ class Terms:
         scoped_signals: Landlock keeps signals inside.
         own_ipc: an ipc namespace is in force.
         truncation: Landlock decides about truncation (its version 3 and later).
-        protected: processes that must not be signalled, where nothing else prevents it.
+        protected: what must not be signalled where nothing else prevents it, as `kill` names it:
+            processes, threads, and groups by their negative number.
     """
 
     sockets: str = "none"
@@ -106,9 +111,18 @@ def policy(terms: Terms, machine: str = MACHINE) -> bytes:
         calls.update(_others())
         if not terms.scoped_signals:
             calls.update(_signals(terms.protected))
+            calls["ioctl"] += _named(1, _SET_OWNER_IOCTLS)
     if not terms.truncation:
         calls.update(_truncation())
     return _assembled(calls, machine)
+
+
+def shield(supervisor: int, machine: str = MACHINE) -> bytes:
+    """A second filter, for what runs below this supervisor: no signals to it, and no way into its
+    process group, which a signal to one's own group would reach.
+    """
+    calls = dict.fromkeys(_SIGNALLING, _named(0, (supervisor, -supervisor)))
+    return _assembled({**calls, "setpgid": _named(1, (supervisor,))}, machine)
 
 
 def _assembled(calls: dict[str, list[Clause]], machine: str) -> bytes:
@@ -161,10 +175,19 @@ def _others() -> dict[str, list[Clause]]:
 
 def _signals(protected: Iterable[int]) -> dict[str, list[Clause]]:
     """Without any layer that scopes signals: at least not to everyone, nor to these."""
-    targets = (-1, *(sign * pid for pid in protected if pid > 1 for sign in (1, -1)))
-    clauses = [Clause(_EPERM, (Argument(0, "is", target),)) for target in targets]
-    names = ("kill", "tgkill", "rt_sigqueueinfo", "rt_tgsigqueueinfo", "pidfd_open")
-    return {**dict.fromkeys(names, clauses), "tkill": [Clause(_EPERM)]}
+    return {
+        **dict.fromkeys(_SIGNALLING, _named(0, (-1, *protected))),
+        "tkill": [Clause(_EPERM)],
+        # A process is also named by a descriptor for it, or as the owner of a file that is to be
+        # told of events; there a filter does not see which one.
+        "pidfd_send_signal": [Clause(_EPERM)],
+        "fcntl": _named(1, _SET_OWNER),
+    }
+
+
+def _named(index: int, values: Iterable[int]) -> list[Clause]:
+    """Refused where the argument is one of these."""
+    return [Clause(_EPERM, (Argument(index, "is", value),)) for value in values]
 
 
 def _truncation() -> dict[str, list[Clause]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import cache, partial
 
 from . import landlock, seccomp
@@ -20,6 +20,7 @@ WITHOUT = "CODESTEER_CONFINEMENT_WITHOUT"
 _SECONDS = 10.0
 _ANYWHERE = ("process", "environment", "session", "supervisor", "rlimits")
 _NAMESPACES = ("userns", "pidns", "netns", "ipcns", "mountns", "readonly")
+_LATER = ("netns", "ipcns", "mountns", "readonly")  # made inside the first two
 _SINGLE = ("landlock", "seccomp", "capabilities", "parent_death")
 
 
@@ -59,14 +60,24 @@ def _found() -> dict[str, str]:
     except (OSError, subprocess.SubprocessError) as error:
         reason = f"could not be tried ({type(error).__name__})"
         return {name: why and reason for name, why in elsewhere.items()}
-    return {name: found.get(name, "") for name in LAYERS}
+    tried = (*_SINGLE, *_NAMESPACES)
+    untold = "was not told of by the process that tried it"
+    return {name: found.get(name, untold if name in tried else "") for name in LAYERS}
 
 
 def try_all() -> dict[str, str]:
     """What `probe` runs in a process of its own: layer -> the reason it cannot be had, or ''."""
-    failed = {name: _reason(partial(_single, name)) for name in _SINGLE}
-    failed.update(_reasons(_tried_namespaces))
-    return failed
+    found = dict.fromkeys((*_SINGLE, *_NAMESPACES), "")
+    for name in _SINGLE:
+        found.update(_reasons(partial(_single, name), [name]))
+    found.update(_reasons(partial(_tried, _NAMESPACES), _NAMESPACES))
+    if found["mountns"] and not found["pidns"]:
+        # Perhaps it was only /proc that could not be mounted. A process whose first child in a
+        # pid namespace has ended can fork no other: this is tried by a new one.
+        found.update(pidns=found["mountns"], mountns="", readonly="")
+        others = tuple(name for name in _NAMESPACES if name != "pidns")
+        found.update(_reasons(partial(_tried, others), others))
+    return found
 
 
 def _plan(layers: tuple[str, ...]) -> dict[str, object]:
@@ -97,10 +108,10 @@ def _single(name: str) -> dict[str, str]:
     return failed
 
 
-def _tried_namespaces() -> dict[str, str]:
-    """Make them all, as a supervisor does; without a pid namespace where its /proc is refused."""
+def _tried(layers: tuple[str, ...]) -> dict[str, str]:
+    """Make these namespaces, as a supervisor does."""
     failed: dict[str, str] = {}
-    plan = _plan(_NAMESPACES)
+    plan = _plan(layers)
     held = begin(plan, failed)
 
     def inside() -> dict[str, str]:
@@ -109,33 +120,18 @@ def _tried_namespaces() -> dict[str, str]:
         return more
 
     if "userns" not in held:
-        return {**failed, **{name: "needs userns" for name in _NAMESPACES if name not in failed}}
-    told = _reasons(inside)
-    if "mountns" in told and "pidns" in held:
-        # Perhaps it was only /proc that could not be mounted.
-        reason = told["mountns"]
-        held.remove("pidns")
-        failed["pidns"] = reason
-        told = _reasons(lambda: _alone(plan))
-    return {**failed, **told}
+        return {**failed, **{name: "needs userns" for name in layers if name not in failed}}
+    return {**failed, **_reasons(inside, _LATER)}
 
 
-def _alone(plan: dict[str, object]) -> dict[str, str]:
-    failed: dict[str, str] = {}
-    separate(plan, ["userns"], failed)
-    return failed
-
-
-def _reason(step: Callable[[], dict[str, str]]) -> str:
-    return next(iter(_reasons(step).values()), "")
-
-
-def _reasons(step: Callable[[], dict[str, str]]) -> dict[str, str]:
-    """What `step` says in a forked process of its own."""
+def _reasons(step: Callable[[], dict[str, str]], names: Iterable[str]) -> dict[str, str]:
+    """What `step` says in a forked process of its own. Where that fails or is killed, as some
+    systems do with a process that makes a call they refuse, it is the reason for all of `names`.
+    """
     read, write = os.pipe()
     child = os.fork()
     if child == 0:
-        told = {"process": "the process that tried it failed"}
+        told = dict.fromkeys(names, "the process that tried it failed")
         try:
             told = step()
         finally:
@@ -146,7 +142,7 @@ def _reasons(step: Callable[[], dict[str, str]]) -> dict[str, str]:
         data = pipe.read()
     _, status = os.waitpid(child, 0)
     if not data:
-        return {"process": f"the process that tried it ended with status {status}"}
+        return dict.fromkeys(names, f"the process that tried it ended with status {status}")
     return from_lines(data.partition(b"\n")[2])
 
 

@@ -34,6 +34,7 @@ from codesteer_jupyter.steering.trajectory import Execution, Json
 __all__ = ["ForkExecutor"]
 
 _INLINE = "module://matplotlib_inline.backend_inline"
+_WITHOUT = {"pidns": "a snapshot has no pid namespace"}
 
 
 class ForkExecutor:
@@ -86,7 +87,8 @@ class ForkExecutor:
         reason = self.refusal()
         if reason:
             return Fit(False, reason)
-        return Fit(True, notes=await asyncio.to_thread(shortfalls, self._access))
+        said = await asyncio.to_thread(shortfalls, self._access, without=_WITHOUT)
+        return Fit(True, notes=said)
 
     def refusal(self, memory: int | None = None) -> str:
         """Why not, or ""."""
@@ -183,6 +185,7 @@ class ForkExecutor:
             file=limits.file,
             processes=limits.processes,
             hold_group=True,
+            protected=[guardian().start()],
         )
         confinement.prepare(plan)
         known = frozenset(known_secrets(self._names()))

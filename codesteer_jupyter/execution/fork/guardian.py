@@ -26,10 +26,13 @@ class Guardian:
         self._owner = 0
         self._lock = threading.Lock()
 
-    def start(self) -> None:
-        """Start the guard unless it runs; returns before it is up (what it is told waits)."""
+    def start(self) -> int:
+        """Start the guard unless it runs; returns its number before it is up (what it is told
+        waits).
+        """
         with self._lock:
             self._start()
+            return self._process.pid if self._process is not None else 0
 
     def _start(self) -> socket.socket:
         running = self._process is not None and self._process.poll() is None

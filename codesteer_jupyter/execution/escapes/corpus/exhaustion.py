@@ -22,8 +22,36 @@ def _bomb(
     )
 
 
-def _stay(name: str, tries: str, work: str, *needs: str) -> Attempt:
-    """A process that marks itself and lives 8 s longer than it may."""
+# Becomes a program with an empty environment, which says on `tell` that it is up, and lasts.
+_BARE = """
+os.set_inheritable(tell, True)
+import sys
+text = (
+    "import ctypes, os, sys, time; ctypes.CDLL(None).prctl(15, sys.argv[1].encode(), 0, 0, 0); "
+    "os.write(int(sys.argv[2]), b'x'); time.sleep(8)"
+)
+os.execve(sys.executable, ["x", "-I", "-S", "-c", text, NONCE, str(tell)], {})
+"""
+
+_KILL_PARENT = """
+parent = os.getppid()
+os.setsid()
+if os.fork():
+    os._exit(0)
+try:
+    above = int(open(f"/proc/{parent}/stat").read().rpartition(")")[2].split()[1])
+    if above > 1 and above != ASKER:
+        os.kill(above, signal.SIGKILL)
+except OSError:
+    pass
+"""
+
+
+def _stay(name: str, tries: str, work: str, *needs: str, bare: bool = False) -> Attempt:
+    """A process that marks itself and lives 8 s longer than it may. `bare`: what comes to the end
+    of `work` becomes `_BARE`.
+    """
+    work = work + _BARE if bare else work
     body = "".join(f"    {line}\n" for line in work.strip().splitlines())
     program = f"""
 ready, tell = os.pipe()
@@ -250,31 +278,32 @@ os._exit(0)
 os.setsid()
 if os.fork():
     os._exit(0)
-os.set_inheritable(tell, True)
-import sys
-text = (
-    "import ctypes, os, sys, time; ctypes.CDLL(None).prctl(15, sys.argv[1].encode(), 0, 0, 0); "
-    "os.write(int(sys.argv[2]), b'x'); time.sleep(8)"
-)
-os.execve(sys.executable, ["x", "-I", "-S", "-c", text, NONCE, str(tell)], {})
 """,
+        bare=True,
     ),
     _stay(
         "survivor_of_killed_parent",
         "End the parent process, which looks after the program, and stay.",
+        _KILL_PARENT + "last()",
+    ),
+    _stay(
+        "survivor_unmarked_of_killed_parent",
+        "End that parent, and stay with an empty environment.",
+        _KILL_PARENT,
+        bare=True,
+    ),
+    _stay(
+        "survivor_of_killed_group",
+        "End the whole process group, perhaps with that parent in it, and stay outside of it.",
         """
-parent = os.getppid()
-os.setsid()
+up, tell = os.pipe()
 if os.fork():
-    os._exit(0)
-try:
-    above = int(open(f"/proc/{parent}/stat").read().rpartition(")")[2].split()[1])
-    if above > 1 and above != ASKER:
-        os.kill(above, signal.SIGKILL)
-except OSError:
-    pass
-last()
+    os.close(tell)
+    os.read(up, 1)
+    os.kill(0, signal.SIGKILL)
+os.setsid()
 """,
+        bare=True,
     ),
     Attempt(
         "survivor_busy_maker",

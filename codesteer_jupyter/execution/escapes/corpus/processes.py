@@ -267,6 +267,45 @@ fcntl.fcntl(ours, fcntl.F_SETFL, os.O_ASYNC | os.O_NONBLOCK)
 theirs.send(b"x")
 """,
     ),
+    _signal(
+        "signal_asker_by_folder",
+        "End the asking process through its folder in /proc, which serves as a descriptor for it.",
+        """
+folder = os.open(f"/proc/{ASKER}", os.O_RDONLY)
+call("pidfd_send_signal", folder, signal.SIGTERM, 0, 0)
+""",
+        calls=True,
+    ),
+    _signal(
+        "signal_asker_by_descriptor",
+        "Name the asking process as the owner of a socket, so that the kernel ends it.",
+        """
+import fcntl, os, socket
+ours, theirs = socket.socketpair()
+fcntl.fcntl(ours, fcntl.F_SETOWN, ASKER)
+fcntl.fcntl(ours, fcntl.F_SETFL, os.O_ASYNC | os.O_NONBLOCK)
+theirs.send(b"x")
+""",
+    ),
+    _signal(
+        "signal_asker_by_ioctl",
+        "The same by the older call for sockets.",
+        """
+import fcntl, os, socket, struct
+ours, theirs = socket.socketpair()
+fcntl.ioctl(ours, 0x8901, struct.pack("i", ASKER))
+fcntl.fcntl(ours, fcntl.F_SETFL, os.O_ASYNC | os.O_NONBLOCK)
+theirs.send(b"x")
+""",
+    ),
+    _signal(
+        "signal_asker_by_thread",
+        "End the asking process by the number of one of its threads.",
+        """
+import os, signal
+os.kill(int(os.listdir(f"/proc/{ASKER}/task")[-1]), signal.SIGTERM)
+""",
+    ),
 )
 
 ATTEMPTS = (*_READS, *_CHANGES, *_SIGNALS)
