@@ -355,3 +355,12 @@ async def test_an_interrupt_reaches_code_whose_asker_takes_none(name: str, by: s
     assert result.status == "timeout"
     assert result.error is not None
     assert "while True" in result.error.traceback
+
+
+@pytest.mark.parametrize("name", ["child", "subprocess"])
+async def test_a_key_that_was_given_on_purpose_reaches_the_code(name: str) -> None:
+    made = resolve(name, values={"my_token": "tok-given0123456789"})
+    try:
+        assert (await run(made, "print(my_token[::-1])")).stdout == "9876543210nevig-kot\n"
+    finally:
+        await made.close()

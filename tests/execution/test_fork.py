@@ -340,6 +340,20 @@ def test_keys_are_out_of_reach(fork: KernelFork, kernel: Kernel) -> None:
     assert kernel.execute("api_key").result == "'typed-into-a-cell'"
 
 
+def test_a_key_that_was_given_on_purpose_stays_whole(fork: KernelFork, kernel: Kernel) -> None:
+    kernel.execute(
+        "my_token = 'tok-' + 'given0123456789'\n"
+        "config = {'inner': ['key-' + 'inside0123456789']}; inner_token = config['inner'][0]\n"
+        "other_token = 'key-' + 'kept-out0123456789'; box = [other_token]"
+    ).check()
+    fork.make("my_token", "config")
+    code = (
+        "print(my_token[::-1], config['inner'][0][::-1], box[0][::-1], 'inner_token' in globals())"
+    )
+    said = "9876543210nevig-kot 9876543210edisni-yek ********************** False\n"
+    assert ask(fork, code).stdout == said
+
+
 # -- adopting --------------------------------------------------------------------------------------
 
 
