@@ -36,6 +36,7 @@ from codesteer_jupyter.execution.fork.threads import single
 from codesteer_jupyter.execution.inside import describe
 from codesteer_jupyter.execution.limits import OutputCap
 from codesteer_jupyter.execution.mentions import mentioned
+from codesteer_jupyter.execution.predefined import LEAVING
 from codesteer_jupyter.steering.execution import Output
 
 __all__ = ["Given", "live_out"]
@@ -164,7 +165,7 @@ class _Snapshot:
         cap = OutputCap(int(request["output"]))
         capture = Capture(shell, cap, self._emit, self._too_much, self._texts)
         space.update(self._given.values)
-        space.update(exit=_exit, quit=_exit)
+        space.update(LEAVING)
         if self._looks is None:
             self._looks = Contents()
         transformed = shell.transform_cell(code)
@@ -234,8 +235,3 @@ def _die_with(kernel: int) -> None:
     _libc.prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)
     if os.getppid() != kernel:
         os._exit(1)
-
-
-def _exit(code: object = None) -> NoReturn:
-    """In place of IPython's `exit`, which would end the user's kernel."""
-    raise SystemExit(code)
