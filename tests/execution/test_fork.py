@@ -7,6 +7,7 @@ import os
 import signal
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import psutil
@@ -330,7 +331,8 @@ def test_keys_are_out_of_reach(fork: KernelFork, kernel: Kernel) -> None:
         "import subprocess; print(subprocess.check_output(['env'], text=True))\n"
         "print({n for n in globals() if n in ('api_key', 'password')}, In, Out, _ih)\n"
         "print(list(get_ipython().history_manager.input_hist_raw))\n"
-        "print([v for n, v in globals().items() if n.startswith('_i')])"
+        "print([v for n, v in globals().items() if n.startswith('_i')])\n"
+        "import linecache; print([e[2] for e in linecache.cache.values() if e[1] is None])"
     )
     result = ask(fork, code)
     assert result.status == "ok", result
@@ -338,6 +340,53 @@ def test_keys_are_out_of_reach(fork: KernelFork, kernel: Kernel) -> None:
         assert secret not in result.stdout
     assert "no key" not in result.stdout  # an allow-list, not a list of what looks like a key
     assert kernel.execute("api_key").result == "'typed-into-a-cell'"
+
+
+def test_open_files_of_closed_places_and_the_history_are_out_of_reach(tmp_path: Path) -> None:
+    """By their descriptors, too, and whatever became of the file's name."""
+    home, folder = tmp_path / "home", tmp_path / "folder"
+    for place in (home / ".ssh", folder):
+        place.mkdir(parents=True)
+    for name in ("one", "moved", "deleted"):
+        (home / ".ssh" / name).write_text("typed-into-a-file")
+    env = {"HOME": str(home), "IPYTHONDIR": str(home / ".ipython")}
+    with start_kernel("new", env=env, cwd=folder) as kernel:
+        kernel.execute(SETUP).check()
+        kernel.execute("earlier = 'typed-in-an-earlier-session'").check()
+        kernel.execute(
+            "import os, resource\n"
+            "history = get_ipython().history_manager; history.writeout_cache()\n"
+            "paths = [os.path.join(os.environ['HOME'], '.ssh', n)\n"
+            "         for n in ('one', 'moved', 'deleted')]\n"
+            "files = [open(path, 'r+') for path in [*paths, paths[0]]]\n"
+            "resource.setrlimit(resource.RLIMIT_NOFILE, (6000, 6000))\n"
+            "far = os.dup2(files[0].fileno(), 5000)\n"
+            "os.rename(paths[1], paths[1] + '2'); os.unlink(paths[2])\n"
+            "len(list(history.search('*earlier*')))"
+        ).check()
+        found = kernel.execute("len(list(history.search('*earlier*'))) > 0").result
+        assert found == "True"
+        fork = KernelFork(kernel)
+        if "landlock" not in ask(fork, "1").isolation:
+            pytest.skip("this Linux kernel has no Landlock")
+        code = (
+            "import gc, linecache, os, sqlite3\n"
+            "print(list(history.search('*')), list(get_ipython().history_manager.get_tail(9)))\n"
+            "for number in range(3, 5001):\n"
+            "    try: print(b'typed-in' in os.pread(number, 10**6, 0) and 'typed-in')\n"
+            "    except OSError: pass\n"
+            "for base in gc.get_objects():\n"
+            "    if isinstance(base, sqlite3.Connection):\n"
+            "        try: print(base.execute('select source_raw from history').fetchall())\n"
+            "        except sqlite3.Error: pass\n"
+        )
+        result = ask(fork, code)
+        assert result.status == "ok", result
+        assert "typed-in" not in result.stdout
+        assert ask(fork, "%history -g earlier").stdout == ""
+        assert kernel.execute("(files[0].read(), len(list(history.search('*x*'))) > 0)").result == (
+            "('typed-into-a-file', True)"
+        )
 
 
 def test_a_key_that_was_given_on_purpose_stays_whole(fork: KernelFork, kernel: Kernel) -> None:

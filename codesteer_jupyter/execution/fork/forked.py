@@ -1,7 +1,8 @@
 """Inside the snapshot: from the moment of the fork to its end, it never returns to the kernel.
 
-The order matters: cut what is shared with the kernel, forget secrets, confine, and only then run
-generated code. It serves commands that come over its socket: `run` a program, `send` values.
+The order matters: cut what is shared with the kernel, forget secrets, confine, have the files that
+the kernel has open judged by the confinement, and only then run generated code. It serves commands
+that come over its socket: `run` a program, `pickle` values, `fill` a memory file with them.
 """
 
 from __future__ import annotations
@@ -102,6 +103,7 @@ class _Snapshot:
         self._sender = Sender(given.end)
         self._separate()
         isolation = ["process", "environment", *confinement.apply(given.plan)]
+        neutralise(keep={given.end.fileno()})
         _die_with(kernel)  # entering a user namespace may have cleared it
         _libc.prctl(_PR_SET_DUMPABLE, 1, 0, 0, 0)  # and this: the kernel reads values from here
         self._sender.send({"kind": "ready", "isolation": isolation})
@@ -118,7 +120,6 @@ class _Snapshot:
         null = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
         for source, number in ((null, 0), (given.out, 1), (given.err, 2)):
             os.dup2(source, number)
-        neutralise(keep={given.end.fileno(), given.plan.get("ruleset", -1)})
         detach_shared()
         clean_environment()
         os.environ.update(given.environment)
