@@ -67,7 +67,7 @@ def adopt(notebook: Notebook, words: list[str]) -> None:
     if not (agreed or _ask(f"Take {', '.join(names)} over?")):
         print("Nothing was taken over; your variables are as they were.")
         return
-    values = notebook.worker.run(snapshot.values(names))
+    values = notebook.worker.run(snapshot.values(names, notebook.namespace))
     notebook.namespace.update(values)
     print(f"Took over {', '.join(values)}.")
 

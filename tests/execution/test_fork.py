@@ -424,6 +424,78 @@ def test_values_are_taken_over(fork: KernelFork, kernel: Kernel) -> None:
     assert kernel.execute("float(big[0])").result == "1.0"
 
 
+def test_classes_and_functions_stay_the_notebooks_own(fork: KernelFork, kernel: Kernel) -> None:
+    kernel.execute(
+        "import dataclasses, enum\nrate = 2; limit = 5\n"
+        "class Color(enum.Enum): RED = 1\n"
+        "@dataclasses.dataclass\nclass Account:\n"
+        "    total: int = 0\n    class Entry:\n        size = 7\n"
+        "    def grown(self): return self.total * rate\n"
+        "def helper(x): return x + rate"
+    ).check()
+    result = ask(
+        fork,
+        "import math, copy\n"
+        "acc = Account(3); copy.copy(acc); entry = Account.Entry(); red = Color.RED\n"
+        "class Savings(Account):\n    def grown(self): return super().grown() + limit\n"
+        "mine = Savings(1)\n"
+        "def _private(x): return math.floor(x)\n"
+        "def g(x): return _private(x) * rate\n"
+        "def counted():\n    n = 0\n    def step(by=1, *, twice=False):\n"
+        "        'Doc.'\n        nonlocal n\n        n += by * rate\n        return n\n"
+        "    return step\n"
+        "step = counted(); step(); kept = helper\n"
+        "def even(n): return n == 0 or odd(n - 1)\n"
+        "def odd(n): return n > 0 and even(n - 1)",
+    )
+    assert result.status == "ok", result
+    names = ["acc", "entry", "red", "Savings", "mine", "g", "step", "kept", "even", "odd"]
+    kernel.execute("_builtins = __builtins__").check()
+    kernel.execute(f"_mt.run(_made.adopt({names!r})); rate = 10").check()
+    told = kernel.execute(
+        "print(isinstance(acc, Account), acc == Account(3), acc.grown(),"
+        " isinstance(entry, Account.Entry), red is Color.RED,"
+        " isinstance(mine, Savings), isinstance(mine, Account), mine.grown(),"
+        " g(1.5), step(), step.__doc__, kept is helper, even(4), __builtins__ is _builtins,"
+        " g.__globals__ is globals())"
+    ).check()
+    assert told.stdout == ("True True 30 True True True True 15 10 12 Doc. True True True True\n")
+
+
+@pytest.mark.parametrize(
+    ("code", "name", "said"),
+    [
+        (
+            "def one(): return two()\ndef two(): return 2",
+            "one",
+            "one uses two, which the code made",
+        ),
+        ("level = 3\ndef one(): return level", "one", "level"),
+        ("Base.extra = 1; made = Base()", "made", "changed Base itself"),
+    ],
+)
+def test_what_would_differ_in_the_kernel_is_refused(
+    fork: KernelFork, kernel: Kernel, code: str, name: str, said: str
+) -> None:
+    kernel.execute("level = 1\nclass Base: pass").check()
+    assert ask(fork, code).status == "ok"
+    cell = kernel.execute(f"_mt.run(_made.adopt([{name!r}]))")
+    assert cell.error is not None
+    assert cell.error["ename"] == "ExecutorError"
+    assert said in cell.error["evalue"]
+    assert "%codesteer apply" in cell.error["evalue"]
+    assert "Refused" not in cell.error["evalue"]
+
+
+def test_a_class_defined_anew_since_is_refused(fork: KernelFork, kernel: Kernel) -> None:
+    kernel.execute("class Base: pass").check()
+    ask(fork, "made = Base()")
+    kernel.execute("_kept = Base\nclass Base: pass").check()
+    cell = kernel.execute("_mt.run(_made.adopt(['made']))")
+    assert cell.error is not None
+    assert "Base was defined anew" in cell.error["evalue"]
+
+
 def test_values_are_taken_over_where_memory_cannot_be_read(
     fork: KernelFork, kernel: Kernel
 ) -> None:

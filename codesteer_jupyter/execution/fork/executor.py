@@ -213,8 +213,8 @@ class ForkExecutor:
         """
         if self._last is None:
             raise UsageError("No program has changed anything that could be adopted.")
-        values = await self._last.values(names)
-        self._names().update(values)
+        namespace = self._names()
+        namespace.update(await self._last.values(names, namespace))
 
     async def discard(self) -> None:
         """Forget the last program's snapshot; the live kernel never saw it."""

@@ -28,6 +28,7 @@ from codesteer_jupyter.execution.capture import Capture
 from codesteer_jupyter.execution.changes import Names
 from codesteer_jupyter.execution.contents import Contents, address_of
 from codesteer_jupyter.execution.fork import handback
+from codesteer_jupyter.execution.fork.binding import AtFork, reason
 from codesteer_jupyter.execution.fork.channel import Sender, receive
 from codesteer_jupyter.execution.fork.descriptors import neutralise
 from codesteer_jupyter.execution.fork.mappings import detach_shared
@@ -109,6 +110,9 @@ class _Snapshot:
         self._sender.send({"kind": "ready", "isolation": isolation})
         self._parts: list[memoryview] = []
         self._looks: Contents | None = None
+        self._predefine()
+        self._at_fork = AtFork(self._shell.user_ns)
+        self._told: set[str] = set()
         self._texts = (_text(1), _text(2))
 
     def _separate(self) -> None:
@@ -137,6 +141,9 @@ class _Snapshot:
         self._shell.system = self._shell.system_raw
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT, signal.SIGTERM})
 
+    def _predefine(self) -> None:
+        self._shell.user_ns.update({**self._given.values, **LEAVING})
+
     # -- commands ---------------------------------------------------------------------------------
 
     def serve(self) -> None:
@@ -153,9 +160,9 @@ class _Snapshot:
     def _pickle(self, names: Sequence[str]) -> None:
         try:
             # Held until the next values are asked for: the kernel reads them from here.
-            self._parts = handback.pickled(self._shell.user_ns, names)
+            self._parts = handback.pickled(self._at_fork, self._shell.user_ns, names, self._told)
         except Exception as error:  # a value's own methods for pickling run here
-            self._sender.send({"kind": "refused", "reason": f"{type(error).__name__}: {error}"})
+            self._sender.send({"kind": "refused", "reason": reason(error)})
             return
         parts = [(address_of(part), part.nbytes) for part in self._parts]
         self._sender.send({"kind": "parts", "parts": parts})
@@ -165,8 +172,7 @@ class _Snapshot:
         space = shell.user_ns
         cap = OutputCap(int(request["output"]))
         capture = Capture(shell, cap, self._emit, self._too_much, self._texts)
-        space.update(self._given.values)
-        space.update(LEAVING)
+        self._predefine()
         if self._looks is None:
             self._looks = Contents()
         transformed = shell.transform_cell(code)
@@ -191,13 +197,15 @@ class _Snapshot:
         for name in predefined:
             space.pop(name, None)
         space.update(former)
+        changes = before.changes(space)
+        self._told |= {change["name"] for change in changes}
         self._sender.send(
             {
                 "kind": "report",
                 "error": None if error is None else describe(error, lambda file: file == mine),
                 "seconds": seconds,
                 "outputs": capture.outputs,
-                "changes": before.changes(space),
+                "changes": changes,
                 "unread": before.unread,
             }
         )
