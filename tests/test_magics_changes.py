@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.magic_cells import bundles, environment, execute, outputs, program, task_model, text_of
 from tests.openai_server import OpenAIServer
 
@@ -83,6 +85,19 @@ def test_risks_are_marked_before_code_is_applied(tmp_path: Path) -> None:
     body = "df['n'] *= 2\nif False:\n    df.to_csv('out.csv')\nprint(12)"
     done, _ = notebook([ASK, "%codesteer apply"], tmp_path, body)
     assert "line 3: writes or removes files" in text_of(done, 2)
+
+
+@pytest.mark.parametrize("leave", ["exit()", "quit(0)", "import sys; sys.exit('enough')"])
+def test_applied_code_that_leaves_does_not_end_the_kernel(tmp_path: Path, leave: str) -> None:
+    see = "df.n.tolist(), type(exit).__name__, type(quit).__name__"
+    body = f"df['n'] *= 2\nprint(12)\n{leave}\ndf['n'] *= 2"
+    done, _ = notebook([see, ASK, "%codesteer apply --yes", see], tmp_path, body)
+    applied = text_of(done, 3)
+    assert "ended itself with exit code" in applied
+    assert "your kernel goes on" in applied
+    assert "line 3: ends the program early" in applied
+    assert "To exit" not in applied
+    assert text_of(done, 4) == text_of(done, 1).replace("[1, 2, 3]", "[2, 4, 6]")
 
 
 def test_known_secrets_reach_neither_prompt_nor_record(tmp_path: Path) -> None:

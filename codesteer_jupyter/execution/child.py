@@ -318,4 +318,4 @@ class _Run:
             return limited(self._hit, self._limits, self._watch.memory, error)
         if self._facts is None:
             return died(self._ending or Ending())
-        return reported(error, self._limits, self._watch.memory)
+        return reported(error, self._limits, self._watch.memory, self._kernel.tree.layers)

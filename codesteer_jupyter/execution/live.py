@@ -22,6 +22,7 @@ from codesteer_jupyter.execution.inside import describe
 from codesteer_jupyter.execution.limits import OutputCap, memory_bound
 from codesteer_jupyter.execution.main_thread import MainThread
 from codesteer_jupyter.execution.outcome import limited, reported
+from codesteer_jupyter.execution.predefined import LEAVING, predefined
 from codesteer_jupyter.steering.execution import Fit, Limits, Output
 from codesteer_jupyter.steering.trajectory import Execution
 
@@ -34,7 +35,6 @@ WARNING = (
 )
 _AGAIN = 0.5  # seconds until code that went on after an interrupt is interrupted again
 _CANCEL = 0.8  # seconds a cancelled run waits for the code to stop
-_ABSENT = object()
 
 
 class LiveExecutor:
@@ -120,11 +120,6 @@ def _shell() -> Any:
     return get_ipython()
 
 
-def _exit(code: object = None) -> NoReturn:
-    """In place of IPython's `exit`, which would end the user's kernel."""
-    raise SystemExit(code)
-
-
 class _Job:
     """One program on the main thread."""
 
@@ -138,7 +133,7 @@ class _Job:
         emit: Callable[[Output], None],
     ) -> None:
         self._shell, self._namespace, self._code, self._limits = shell, namespace, code, limits
-        self._names = {"exit": _exit, "quit": _exit, **names}
+        self._names = {**LEAVING, **names}
         self._loop = asyncio.get_running_loop()
         self.started = asyncio.Event()
         self._running = threading.Lock()  # held by `stop` while it sends a signal
@@ -173,7 +168,7 @@ class _Job:
         started = time.monotonic()
         result = None
         with (
-            self._names_set(),
+            predefined(self._namespace, self._names),
             self._interrupts(),
             contextlib.suppress(KeyboardInterrupt),
             self._capture.active(),
@@ -233,20 +228,6 @@ class _Job:
                     with self._running:
                         self._active = False
                     signal.signal(signal.SIGINT, old)
-
-    @contextlib.contextmanager
-    def _names_set(self) -> Any:
-        """Predefine names, and give those that existed their values back afterwards."""
-        old = {name: self._namespace.get(name, _ABSENT) for name in self._names}
-        self._namespace.update(self._names)
-        try:
-            yield
-        finally:
-            for name, value in old.items():
-                if value is _ABSENT:
-                    self._namespace.pop(name, None)
-                elif self._names[name] is not value:
-                    self._namespace[name] = value
 
 
 def _generated(filename: str) -> bool:

@@ -26,6 +26,7 @@ _NETWORK = "uses the network"
 _CODE = "runs text as code"
 _NATIVE = "calls native code directly"
 _ENDS = "ends or signals processes"
+_LEAVES = "ends the program early"
 _ENVIRONMENT = "changes settings of the whole process"
 
 _MODULES = {
@@ -39,7 +40,8 @@ _MODULES = {
 _CALLS = {
     **dict.fromkeys(("eval", "exec", "compile", "__import__"), _CODE),
     **dict.fromkeys(("os.system", "os.popen", "os.fork", "os.execv", "os.spawnv"), _PROCESSES),
-    **dict.fromkeys(("os.kill", "os.killpg", "os._exit", "os.abort", "sys.exit"), _ENDS),
+    **dict.fromkeys(("os.kill", "os.killpg", "os._exit", "os.abort"), _ENDS),
+    **dict.fromkeys(("exit", "quit", "sys.exit"), _LEAVES),
     **dict.fromkeys(
         ("os.remove", "os.unlink", "os.rename", "os.replace", "os.rmdir", "os.removedirs"), _FILES
     ),
@@ -87,6 +89,8 @@ def _of(node: ast.AST) -> Iterator[str]:
             yield _METHODS[node.func.attr]
         elif called == "open" and _writes(node):
             yield _FILES
+    elif isinstance(node, ast.Raise) and node.exc is not None and _named(node.exc) == "SystemExit":
+        yield _LEAVES
     elif isinstance(node, ast.Delete):
         yield "deletes " + ", ".join(ast.unparse(target) for target in node.targets)[:60]
     elif (
@@ -95,6 +99,11 @@ def _of(node: ast.AST) -> Iterator[str]:
         and ast.unparse(node.value) == "os.environ"
     ):
         yield _ENVIRONMENT
+
+
+def _named(raised: ast.expr) -> str:
+    raised = raised.func if isinstance(raised, ast.Call) else raised
+    return raised.id if isinstance(raised, ast.Name) else ""
 
 
 def _writes(call: ast.Call) -> bool:

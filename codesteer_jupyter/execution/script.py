@@ -239,7 +239,9 @@ class _Run:
         elif facts is None or "error" not in facts:
             status, error, limit = died(self._tree.poll() or Ending())
         else:
-            status, error, limit = reported(facts.get("error"), self._limits, self._memory)
+            status, error, limit = reported(
+                facts.get("error"), self._limits, self._memory, self._tree.layers
+            )
         rlimits = facts is not None and bool(facts.get("rlimits"))
         return Execution(
             status=status,

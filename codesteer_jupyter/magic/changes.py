@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import sys
+import warnings
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from codesteer_jupyter.errors import RecordError, UsageError
@@ -63,7 +67,7 @@ def adopt(notebook: Notebook, words: list[str]) -> None:
     if not (agreed or _ask(f"Take {', '.join(names)} over?")):
         print("Nothing was taken over; your variables are as they were.")
         return
-    values = notebook.worker.run(snapshot.values(names))
+    values = notebook.worker.run(snapshot.values(names, notebook.namespace))
     notebook.namespace.update(values)
     print(f"Took over {', '.join(values)}.")
 
@@ -110,15 +114,44 @@ def _discard(code: str) -> None:
 
 
 def _run(shell: Any, code: str) -> None:
-    """As a cell of the user's: what it shows and raises is shown as a cell's is."""
+    """As a cell of the user's: what it shows and raises is shown as a cell's is. Where it ends
+    itself, that ends the code, and not the kernel.
+    """
+    from codesteer_jupyter.execution.inside import describe
     from codesteer_jupyter.execution.nested import run_nested
+    from codesteer_jupyter.execution.predefined import LEAVING, predefined
 
     before = shell.loop_runner, shell.autoawait
     shell.loop_runner, shell.autoawait = run_nested, True
     try:
-        shell.run_cell(code, store_history=False)
+        with predefined(shell.user_ns, LEAVING), _exits_unshown(shell):
+            result = shell.run_cell(code, store_history=False)
     finally:
         shell.loop_runner, shell.autoawait = before
+    left = result.error_in_exec
+    if isinstance(left, SystemExit):
+        print(
+            f"{describe(left, lambda _: False)['message']} What it did until then stays, and your "
+            "kernel goes on."
+        )
+
+
+@contextlib.contextmanager
+def _exits_unshown(shell: Any) -> Iterator[None]:
+    """Without the shell's own words on a SystemExit, which are about leaving IPython."""
+    shown = shell.showtraceback
+
+    def show(*args: Any, **options: Any) -> None:
+        if not isinstance(sys.exc_info()[1], SystemExit):
+            shown(*args, **options)
+
+    shell.showtraceback = show
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="To exit: use")
+            yield
+    finally:
+        del shell.showtraceback
 
 
 def _show(code: str, execution: Execution) -> None:

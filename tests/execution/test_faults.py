@@ -255,6 +255,17 @@ async def test_input_fails_with_the_reason(executor: Executor) -> None:
     assert (await run(executor, "import sys; print(repr(sys.stdin.read()))")).seconds < 10
 
 
+async def test_a_refusal_names_the_cure(executor: Executor) -> None:
+    result = await run(executor, "open('/etc/written', 'w')")
+    if "landlock" not in result.isolation:
+        pytest.skip("this Linux kernel has no Landlock")
+    assert result.error is not None
+    assert "--write" in result.error.message
+    own = await run(executor, "raise ValueError('my own')")
+    assert own.error is not None
+    assert "--write" not in own.error.message
+
+
 async def test_processes_left_behind_end_with_the_round(executor: Executor) -> None:
     result = await run(executor, LEFT_BEHIND)
     assert result.status == "ok", result
@@ -344,3 +355,12 @@ async def test_an_interrupt_reaches_code_whose_asker_takes_none(name: str, by: s
     assert result.status == "timeout"
     assert result.error is not None
     assert "while True" in result.error.traceback
+
+
+@pytest.mark.parametrize("name", ["child", "subprocess"])
+async def test_a_key_that_was_given_on_purpose_reaches_the_code(name: str) -> None:
+    made = resolve(name, values={"my_token": "tok-given0123456789"})
+    try:
+        assert (await run(made, "print(my_token[::-1])")).stdout == "9876543210nevig-kot\n"
+    finally:
+        await made.close()

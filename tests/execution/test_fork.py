@@ -7,6 +7,7 @@ import os
 import signal
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import psutil
@@ -161,14 +162,6 @@ def test_traceback_is_of_the_generated_code_only(fork: KernelFork, kernel: Kerne
     assert "line 2, in f" in result.error.traceback
     assert "IPython" not in result.error.traceback
     assert "in users_own" not in result.error.traceback
-
-
-def test_a_refusal_names_the_cure(fork: KernelFork) -> None:
-    if "landlock" not in ask(fork, "1").isolation:
-        pytest.skip("this Linux kernel has no Landlock")
-    result = ask(fork, "open('/etc/written', 'w')")
-    assert result.error is not None
-    assert "--write" in result.error.message
 
 
 # -- hazards of a fork -----------------------------------------------------------------------------
@@ -338,7 +331,8 @@ def test_keys_are_out_of_reach(fork: KernelFork, kernel: Kernel) -> None:
         "import subprocess; print(subprocess.check_output(['env'], text=True))\n"
         "print({n for n in globals() if n in ('api_key', 'password')}, In, Out, _ih)\n"
         "print(list(get_ipython().history_manager.input_hist_raw))\n"
-        "print([v for n, v in globals().items() if n.startswith('_i')])"
+        "print([v for n, v in globals().items() if n.startswith('_i')])\n"
+        "import linecache; print([e[2] for e in linecache.cache.values() if e[1] is None])"
     )
     result = ask(fork, code)
     assert result.status == "ok", result
@@ -346,6 +340,67 @@ def test_keys_are_out_of_reach(fork: KernelFork, kernel: Kernel) -> None:
         assert secret not in result.stdout
     assert "no key" not in result.stdout  # an allow-list, not a list of what looks like a key
     assert kernel.execute("api_key").result == "'typed-into-a-cell'"
+
+
+def test_open_files_of_closed_places_and_the_history_are_out_of_reach(tmp_path: Path) -> None:
+    """By their descriptors, too, and whatever became of the file's name."""
+    home, folder = tmp_path / "home", tmp_path / "folder"
+    for place in (home / ".ssh", folder):
+        place.mkdir(parents=True)
+    for name in ("one", "moved", "deleted"):
+        (home / ".ssh" / name).write_text("typed-into-a-file")
+    env = {"HOME": str(home), "IPYTHONDIR": str(home / ".ipython")}
+    with start_kernel("new", env=env, cwd=folder) as kernel:
+        kernel.execute(SETUP).check()
+        kernel.execute("earlier = 'typed-in-an-earlier-session'").check()
+        kernel.execute(
+            "import os, resource\n"
+            "history = get_ipython().history_manager; history.writeout_cache()\n"
+            "paths = [os.path.join(os.environ['HOME'], '.ssh', n)\n"
+            "         for n in ('one', 'moved', 'deleted')]\n"
+            "files = [open(path, 'r+') for path in [*paths, paths[0]]]\n"
+            "resource.setrlimit(resource.RLIMIT_NOFILE, (6000, 6000))\n"
+            "far = os.dup2(files[0].fileno(), 5000)\n"
+            "os.rename(paths[1], paths[1] + '2'); os.unlink(paths[2])\n"
+            "len(list(history.search('*earlier*')))"
+        ).check()
+        found = kernel.execute("len(list(history.search('*earlier*'))) > 0").result
+        assert found == "True"
+        fork = KernelFork(kernel)
+        if "landlock" not in ask(fork, "1").isolation:
+            pytest.skip("this Linux kernel has no Landlock")
+        code = (
+            "import gc, linecache, os, sqlite3\n"
+            "print(list(history.search('*')), list(get_ipython().history_manager.get_tail(9)))\n"
+            "for number in range(3, 5001):\n"
+            "    try: print(b'typed-in' in os.pread(number, 10**6, 0) and 'typed-in')\n"
+            "    except OSError: pass\n"
+            "for base in gc.get_objects():\n"
+            "    if isinstance(base, sqlite3.Connection):\n"
+            "        try: print(base.execute('select source_raw from history').fetchall())\n"
+            "        except sqlite3.Error: pass\n"
+        )
+        result = ask(fork, code)
+        assert result.status == "ok", result
+        assert "typed-in" not in result.stdout
+        assert ask(fork, "%history -g earlier").stdout == ""
+        assert kernel.execute("(files[0].read(), len(list(history.search('*x*'))) > 0)").result == (
+            "('typed-into-a-file', True)"
+        )
+
+
+def test_a_key_that_was_given_on_purpose_stays_whole(fork: KernelFork, kernel: Kernel) -> None:
+    kernel.execute(
+        "my_token = 'tok-' + 'given0123456789'\n"
+        "config = {'inner': ['key-' + 'inside0123456789']}; inner_token = config['inner'][0]\n"
+        "other_token = 'key-' + 'kept-out0123456789'; box = [other_token]"
+    ).check()
+    fork.make("my_token", "config")
+    code = (
+        "print(my_token[::-1], config['inner'][0][::-1], box[0][::-1], 'inner_token' in globals())"
+    )
+    said = "9876543210nevig-kot 9876543210edisni-yek ********************** False\n"
+    assert ask(fork, code).stdout == said
 
 
 # -- adopting --------------------------------------------------------------------------------------
@@ -367,6 +422,78 @@ def test_values_are_taken_over(fork: KernelFork, kernel: Kernel) -> None:
     )
     kernel.execute("big[0] = 1").check()  # writable
     assert kernel.execute("float(big[0])").result == "1.0"
+
+
+def test_classes_and_functions_stay_the_notebooks_own(fork: KernelFork, kernel: Kernel) -> None:
+    kernel.execute(
+        "import dataclasses, enum\nrate = 2; limit = 5\n"
+        "class Color(enum.Enum): RED = 1\n"
+        "@dataclasses.dataclass\nclass Account:\n"
+        "    total: int = 0\n    class Entry:\n        size = 7\n"
+        "    def grown(self): return self.total * rate\n"
+        "def helper(x): return x + rate"
+    ).check()
+    result = ask(
+        fork,
+        "import math, copy\n"
+        "acc = Account(3); copy.copy(acc); entry = Account.Entry(); red = Color.RED\n"
+        "class Savings(Account):\n    def grown(self): return super().grown() + limit\n"
+        "mine = Savings(1)\n"
+        "def _private(x): return math.floor(x)\n"
+        "def g(x): return _private(x) * rate\n"
+        "def counted():\n    n = 0\n    def step(by=1, *, twice=False):\n"
+        "        'Doc.'\n        nonlocal n\n        n += by * rate\n        return n\n"
+        "    return step\n"
+        "step = counted(); step(); kept = helper\n"
+        "def even(n): return n == 0 or odd(n - 1)\n"
+        "def odd(n): return n > 0 and even(n - 1)",
+    )
+    assert result.status == "ok", result
+    names = ["acc", "entry", "red", "Savings", "mine", "g", "step", "kept", "even", "odd"]
+    kernel.execute("_builtins = __builtins__").check()
+    kernel.execute(f"_mt.run(_made.adopt({names!r})); rate = 10").check()
+    told = kernel.execute(
+        "print(isinstance(acc, Account), acc == Account(3), acc.grown(),"
+        " isinstance(entry, Account.Entry), red is Color.RED,"
+        " isinstance(mine, Savings), isinstance(mine, Account), mine.grown(),"
+        " g(1.5), step(), step.__doc__, kept is helper, even(4), __builtins__ is _builtins,"
+        " g.__globals__ is globals())"
+    ).check()
+    assert told.stdout == ("True True 30 True True True True 15 10 12 Doc. True True True True\n")
+
+
+@pytest.mark.parametrize(
+    ("code", "name", "said"),
+    [
+        (
+            "def one(): return two()\ndef two(): return 2",
+            "one",
+            "one uses two, which the code made",
+        ),
+        ("level = 3\ndef one(): return level", "one", "level"),
+        ("Base.extra = 1; made = Base()", "made", "changed Base itself"),
+    ],
+)
+def test_what_would_differ_in_the_kernel_is_refused(
+    fork: KernelFork, kernel: Kernel, code: str, name: str, said: str
+) -> None:
+    kernel.execute("level = 1\nclass Base: pass").check()
+    assert ask(fork, code).status == "ok"
+    cell = kernel.execute(f"_mt.run(_made.adopt([{name!r}]))")
+    assert cell.error is not None
+    assert cell.error["ename"] == "ExecutorError"
+    assert said in cell.error["evalue"]
+    assert "%codesteer apply" in cell.error["evalue"]
+    assert "Refused" not in cell.error["evalue"]
+
+
+def test_a_class_defined_anew_since_is_refused(fork: KernelFork, kernel: Kernel) -> None:
+    kernel.execute("class Base: pass").check()
+    ask(fork, "made = Base()")
+    kernel.execute("_kept = Base\nclass Base: pass").check()
+    cell = kernel.execute("_mt.run(_made.adopt(['made']))")
+    assert cell.error is not None
+    assert "Base was defined anew" in cell.error["evalue"]
 
 
 def test_values_are_taken_over_where_memory_cannot_be_read(

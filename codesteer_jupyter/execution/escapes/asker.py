@@ -1,7 +1,7 @@
 """The process that asks for generated code to be run, with everything an attempt may aim at.
 
 Run as `python -m codesteer_jupyter.execution.escapes.asker SPEC`, where SPEC is JSON: the name of
-an executor (or `module:attribute`), a terminal, a file to hold open, the descriptors of the pipes
+an executor (or `module:attribute`), a terminal, files to hold open, the descriptors of the pipes
 it is spoken to by. Each line it reads is a program; each line it writes is how that ended.
 """
 
@@ -95,8 +95,8 @@ def main(text: str) -> None:
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     # A session leader that opens a terminal has it from then on.
     terminal = os.open(spec["terminal"], os.O_RDWR)
-    held = os.open(spec["held"], os.O_RDWR)
-    for descriptor in (terminal, held, spec["socket"]):
+    held = [os.open(path, os.O_RDWR) for path in spec["held"]]
+    for descriptor in (terminal, *held, spec["socket"]):
         os.set_inheritable(descriptor, True)
     if spec["executor"] in _IN_KERNEL:
         _shell()

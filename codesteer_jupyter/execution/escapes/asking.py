@@ -11,7 +11,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any, cast
 
@@ -35,7 +35,12 @@ class Asking:
     """A process with the executor, in a session with a terminal of its own."""
 
     def __init__(
-        self, executor: str, environment: Mapping[str, str], held: Path, listeners: Listeners
+        self,
+        executor: str,
+        environment: Mapping[str, str],
+        folder: Path,
+        held: Sequence[Path],
+        listeners: Listeners,
     ) -> None:
         self._listeners = listeners
         self._master, slave = os.openpty()
@@ -46,7 +51,7 @@ class Asking:
         spec = {
             "executor": executor,
             "terminal": self.terminal,
-            "held": str(held),
+            "held": [str(path) for path in held],
             "socket": theirs.fileno(),
             "read": asked,
             "write": said,
@@ -56,7 +61,7 @@ class Asking:
         self._process = subprocess.Popen(
             [sys.executable, "-P", "-m", module, json.dumps(spec)],
             env={**environment, "PYTHONPATH": os.pathsep.join(filter(None, paths))},
-            cwd=held.parent,
+            cwd=folder,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,

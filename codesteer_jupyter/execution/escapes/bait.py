@@ -106,8 +106,10 @@ class Bait:
     def ready(self) -> Asking:
         """The asking process, started and warm; what it did on the way is no effect."""
         if self._asking is None:
+            files = self._files
+            held = (files.held, files.hidden)
             self._asking = Asking(
-                self._executor, self._environment, self._files.held, self._listeners
+                self._executor, self._environment, files.folder, held, self._listeners
             )
             try:
                 self.isolation, self.reuses = self._asking.start()

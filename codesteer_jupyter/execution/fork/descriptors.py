@@ -19,7 +19,9 @@ _HARMLESS = ("/dev/null", "/dev/zero", "/dev/random", "/dev/urandom")
 
 def neutralise(keep: Collection[int]) -> None:
     """Replace every descriptor but those in `keep` and the standard three: regular files are
-    opened anew, read-only, with an offset of their own; all else becomes `/dev/null`.
+    opened anew, read-only, with an offset of their own; all else becomes `/dev/null`. To be called
+    in the confined process: opening anew is what has a file judged by the place it is in now, so
+    one in a closed place, or deleted there, becomes `/dev/null` as well.
     """
     null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
     for name in os.listdir("/proc/self/fd"):
@@ -32,18 +34,25 @@ def neutralise(keep: Collection[int]) -> None:
 
 def _replace(number: int, null: int) -> None:
     mode = os.fstat(number).st_mode
-    path = f"/proc/self/fd/{number}"
-    if stat.S_ISCHR(mode) and os.readlink(path) in _HARMLESS:
+    if stat.S_ISCHR(mode) and os.readlink(f"/proc/self/fd/{number}") in _HARMLESS:
         return
-    if stat.S_ISREG(mode) or stat.S_ISDIR(mode):
-        try:
-            fresh = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-        except OSError:  # no permission to read what is open for writing
-            fresh = None
+    fresh = _anew(number, mode) if stat.S_ISREG(mode) or stat.S_ISDIR(mode) else None
+    try:
+        os.dup2(null if fresh is None else fresh, number, inheritable=False)
+    except OSError:  # beyond the limit on open files, where no number is given out again
+        os.close(number)
+    finally:
         if fresh is not None:
-            if stat.S_ISREG(mode):
-                os.lseek(fresh, os.lseek(number, 0, os.SEEK_CUR), os.SEEK_SET)
-            os.dup2(fresh, number, inheritable=False)
             os.close(fresh)
-            return
-    os.dup2(null, number, inheritable=False)
+
+
+def _anew(number: int, mode: int) -> int | None:
+    """The same file, opened for reading only; None where that is refused."""
+    try:
+        fresh = os.open(f"/proc/self/fd/{number}", os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return None
+    if stat.S_ISREG(mode):
+        with contextlib.suppress(OSError):  # one that stood for a path only has no offset
+            os.lseek(fresh, os.lseek(number, 0, os.SEEK_CUR), os.SEEK_SET)
+    return fresh

@@ -23,7 +23,7 @@ from codesteer_jupyter.execution.fork.forked import Given
 from codesteer_jupyter.execution.fork.guardian import guardian
 from codesteer_jupyter.execution.fork.held import Held, held
 from codesteer_jupyter.execution.fork.run import Run
-from codesteer_jupyter.execution.fork.scrub import Place, find
+from codesteer_jupyter.execution.fork.scrub import Place, find, not_given
 from codesteer_jupyter.execution.fork.snapshot import Snapshot, take
 from codesteer_jupyter.execution.limits import memory_bound
 from codesteer_jupyter.execution.main_thread import MainThread
@@ -189,7 +189,8 @@ class ForkExecutor:
         )
         confinement.prepare(plan)
         known = frozenset(known_secrets(self._names()))
-        return _Ready(_fitting(limits), scratch, plan, known, tuple(find(known)))
+        places = tuple(find(not_given(known, self._values)))
+        return _Ready(_fitting(limits), scratch, plan, known, places)
 
     def _names(self) -> dict[str, Any]:
         return self._namespace if self._namespace is not None else _shell().user_ns
@@ -215,8 +216,8 @@ class ForkExecutor:
         """
         if self._last is None:
             raise UsageError("No program has changed anything that could be adopted.")
-        values = await self._last.values(names)
-        self._names().update(values)
+        namespace = self._names()
+        namespace.update(await self._last.values(names, namespace))
 
     async def discard(self) -> None:
         """Forget the last program's snapshot; the live kernel never saw it."""

@@ -1,7 +1,8 @@
 """Inside the snapshot: from the moment of the fork to its end, it never returns to the kernel.
 
-The order matters: cut what is shared with the kernel, forget secrets, confine, and only then run
-generated code. It serves commands that come over its socket: `run` a program, `send` values.
+The order matters: cut what is shared with the kernel, forget secrets, confine, have the files that
+the kernel has open judged by the confinement, and only then run generated code. It serves commands
+that come over its socket: `run` a program, `pickle` values, `fill` a memory file with them.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from codesteer_jupyter.execution.capture import Capture
 from codesteer_jupyter.execution.changes import Names
 from codesteer_jupyter.execution.contents import Contents, address_of
 from codesteer_jupyter.execution.fork import handback
+from codesteer_jupyter.execution.fork.binding import AtFork, reason
 from codesteer_jupyter.execution.fork.channel import Sender, receive
 from codesteer_jupyter.execution.fork.descriptors import neutralise
 from codesteer_jupyter.execution.fork.mappings import detach_shared
@@ -36,6 +38,7 @@ from codesteer_jupyter.execution.fork.threads import single
 from codesteer_jupyter.execution.inside import describe
 from codesteer_jupyter.execution.limits import OutputCap
 from codesteer_jupyter.execution.mentions import mentioned
+from codesteer_jupyter.execution.predefined import LEAVING
 from codesteer_jupyter.steering.execution import Output
 
 __all__ = ["Given", "live_out"]
@@ -101,11 +104,15 @@ class _Snapshot:
         self._sender = Sender(given.end)
         self._separate()
         isolation = ["process", "environment", *confinement.apply(given.plan)]
+        neutralise(keep={given.end.fileno()})
         _die_with(kernel)  # entering a user namespace may have cleared it
         _libc.prctl(_PR_SET_DUMPABLE, 1, 0, 0, 0)  # and this: the kernel reads values from here
         self._sender.send({"kind": "ready", "isolation": isolation})
         self._parts: list[memoryview] = []
         self._looks: Contents | None = None
+        self._predefine()
+        self._at_fork = AtFork(self._shell.user_ns)
+        self._told: set[str] = set()
         self._texts = (_text(1), _text(2))
 
     def _separate(self) -> None:
@@ -117,7 +124,6 @@ class _Snapshot:
         null = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
         for source, number in ((null, 0), (given.out, 1), (given.err, 2)):
             os.dup2(source, number)
-        neutralise(keep={given.end.fileno(), given.plan.get("ruleset", -1)})
         detach_shared()
         clean_environment()
         os.environ.update(given.environment)
@@ -135,6 +141,9 @@ class _Snapshot:
         self._shell.system = self._shell.system_raw
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT, signal.SIGTERM})
 
+    def _predefine(self) -> None:
+        self._shell.user_ns.update({**self._given.values, **LEAVING})
+
     # -- commands ---------------------------------------------------------------------------------
 
     def serve(self) -> None:
@@ -151,9 +160,9 @@ class _Snapshot:
     def _pickle(self, names: Sequence[str]) -> None:
         try:
             # Held until the next values are asked for: the kernel reads them from here.
-            self._parts = handback.pickled(self._shell.user_ns, names)
+            self._parts = handback.pickled(self._at_fork, self._shell.user_ns, names, self._told)
         except Exception as error:  # a value's own methods for pickling run here
-            self._sender.send({"kind": "refused", "reason": f"{type(error).__name__}: {error}"})
+            self._sender.send({"kind": "refused", "reason": reason(error)})
             return
         parts = [(address_of(part), part.nbytes) for part in self._parts]
         self._sender.send({"kind": "parts", "parts": parts})
@@ -163,8 +172,7 @@ class _Snapshot:
         space = shell.user_ns
         cap = OutputCap(int(request["output"]))
         capture = Capture(shell, cap, self._emit, self._too_much, self._texts)
-        space.update(self._given.values)
-        space.update(exit=_exit, quit=_exit)
+        self._predefine()
         if self._looks is None:
             self._looks = Contents()
         transformed = shell.transform_cell(code)
@@ -189,13 +197,15 @@ class _Snapshot:
         for name in predefined:
             space.pop(name, None)
         space.update(former)
+        changes = before.changes(space)
+        self._told |= {change["name"] for change in changes}
         self._sender.send(
             {
                 "kind": "report",
                 "error": None if error is None else describe(error, lambda file: file == mine),
                 "seconds": seconds,
                 "outputs": capture.outputs,
-                "changes": before.changes(space),
+                "changes": changes,
                 "unread": before.unread,
             }
         )
@@ -234,8 +244,3 @@ def _die_with(kernel: int) -> None:
     _libc.prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)
     if os.getppid() != kernel:
         os._exit(1)
-
-
-def _exit(code: object = None) -> NoReturn:
-    """In place of IPython's `exit`, which would end the user's kernel."""
-    raise SystemExit(code)

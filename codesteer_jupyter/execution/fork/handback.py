@@ -16,10 +16,13 @@ import mmap
 import os
 import pickle
 import socket
-from collections.abc import Mapping, Sequence
+import types
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import psutil
+
+from codesteer_jupyter.execution.fork.binding import AtFork, Reader, Refused
 
 __all__ = ["Parts", "attach", "fill", "give", "pickled", "read", "unpickled"]
 
@@ -41,24 +44,46 @@ Parts = Sequence[tuple[int, int]]
 # -- in the snapshot -------------------------------------------------------------------------------
 
 
-def pickled(namespace: Mapping[str, Any], names: Sequence[str]) -> list[memoryview]:
-    """The pickle of the values of `names`, and the buffers it refers to.
+def pickled(
+    at_fork: AtFork, namespace: Mapping[str, Any], names: Sequence[str], told: Collection[str]
+) -> list[memoryview]:
+    """The pickle of the values of `names`, and the buffers it refers to. With them goes what
+    functions among them use and nobody can ask for by name: imports, private helpers.
+
+    Args:
+        at_fork: what the notebook had.
+        namespace: what it has now.
+        names: which values.
+        told: the names that the user was told have changed.
 
     Raises:
+        Refused: a value would be another one in the kernel.
         Exception: whatever a value's own methods for pickling raise.
     """
-    import cloudpickle
-
     buffers: list[memoryview] = []
+    along: dict[str, Any] = {}
 
     def outside(buffer: pickle.PickleBuffer) -> bool:
         buffers.append(buffer.raw())
         return False
 
-    stream = io.BytesIO()
+    def needs(function: types.FunctionType, used: Mapping[str, Any]) -> None:
+        for name in used.keys() - set(names):
+            if at_fork.missing(name, used[name]):
+                if name in told:
+                    raise Refused(
+                        f"{function.__name__} uses {name}, which the code made: name both"
+                    )
+                along[name] = used[name]
+
     values = {name: namespace[name] for name in names}
-    cloudpickle.CloudPickler(stream, protocol=5, buffer_callback=outside).dump(values)
-    return [stream.getbuffer(), *buffers]
+    while True:  # what goes along may itself need more
+        before = dict(along)
+        buffers.clear()
+        stream = io.BytesIO()
+        at_fork.pickler(stream, outside, needs).dump((values, before))
+        if along.keys() == before.keys():
+            return [stream.getbuffer(), *buffers]
 
 
 def fill(end: socket.socket, parts: Sequence[memoryview]) -> None:
@@ -139,12 +164,17 @@ def give(end: socket.socket, room: int) -> None:
         end.setblocking(False)
 
 
-def unpickled(room: mmap.mmap, parts: Parts) -> dict[str, Any]:
-    """The values, after consent. Arrays lie in `room` and are writable; it is freed with the last
-    of them.
+def unpickled(room: mmap.mmap, parts: Parts, namespace: dict[str, Any]) -> dict[str, Any]:
+    """The values for `namespace`, after consent. Arrays lie in `room` and are writable; it is
+    freed with the last of them.
+
+    Raises:
+        Refused: a value refers to what is no longer there.
+        Exception: whatever rebuilding a value raises.
     """
     sizes = [size for _, size in parts]
     whole = memoryview(room)
-    first, *rest = (whole[at : at + size] for at, size in zip(_places(sizes), sizes, strict=True))
-    values: dict[str, Any] = pickle.loads(first, buffers=rest)  # noqa: S301 - see above: by consent
-    return values
+    _, *rest = (whole[at : at + size] for at, size in zip(_places(sizes), sizes, strict=True))
+    room.seek(0)
+    values, along = Reader(room, rest, namespace).load()
+    return {**{name: along[name] for name in along.keys() - namespace.keys()}, **values}

@@ -16,6 +16,7 @@ from typing import Any
 
 from codesteer_jupyter.errors import CodeSteerError, ExecutorError, UsageError
 from codesteer_jupyter.execution.fork import handback
+from codesteer_jupyter.execution.fork.binding import reason
 from codesteer_jupyter.execution.fork.snapshot import Snapshot
 from codesteer_jupyter.steering.trajectory import Json
 
@@ -33,8 +34,9 @@ class Held:
     code: str
     changes: tuple[Json, ...]
 
-    async def values(self, names: Sequence[str]) -> dict[str, Any]:
-        """The values of `names`. Reading them may run code of theirs: ask for consent before.
+    async def values(self, names: Sequence[str], namespace: dict[str, Any]) -> dict[str, Any]:
+        """The values of `names`, and what has to come along, for the user's `namespace`. Reading
+        them may run code of theirs: ask for consent before.
 
         Raises:
             UsageError: the program left no such name.
@@ -53,11 +55,11 @@ class Held:
             )
         self.snapshot.wake()
         try:
-            return await self._transfer(names)
+            return await self._transfer(names, namespace)
         finally:
             self.snapshot.suspend()
 
-    async def _transfer(self, names: Sequence[str]) -> dict[str, Any]:
+    async def _transfer(self, names: Sequence[str], namespace: dict[str, Any]) -> dict[str, Any]:
         snapshot, deadline = self.snapshot, time.monotonic() + _SECONDS
         snapshot.command({"do": "pickle", "names": list(names)})
         answer = await self._answer("parts", deadline)
@@ -66,12 +68,12 @@ class Held:
             room = await asyncio.to_thread(handback.read, snapshot.pid, parts)
             if room is None:
                 room = await self._through_a_file(parts, deadline)
-            return handback.unpickled(room, parts)
+            return handback.unpickled(room, parts, namespace)
         except CodeSteerError:
             raise
         except Exception as error:  # whatever unpickling runs into
             raise ExecutorError(
-                f"{', '.join(names)} cannot be rebuilt here ({type(error).__name__}: {error}); "
+                f"{', '.join(names)} cannot be rebuilt here ({reason(error)}); "
                 "run the code in this kernel instead: %codesteer apply."
             ) from error
 

@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import itertools
 import os
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 
-__all__ = ["Place", "find", "overwrite"]
+__all__ = ["Place", "find", "not_given", "overwrite"]
 
 Place = tuple[int, int, bytes]
 """Address, size in bytes, and a digest of what lay there: the value would be one more copy."""
@@ -22,6 +23,9 @@ _LARGEST = 64 * 2**20  # bytes; larger mappings are arrays
 _PORTION = 4 * 2**20
 _LEAST = 16  # characters
 _MOST = 2_000  # places
+_CONTAINERS = (dict, list, tuple, set, frozenset)
+_DEEPEST = 5  # containers within containers that are looked into
+_MOST_TEXTS = 100_000
 
 
 def _needles(secrets: Collection[str]) -> list[bytes]:
@@ -33,6 +37,28 @@ def _needles(secrets: Collection[str]) -> list[bytes]:
         and any(character.isalpha() for character in secret)
         and " " not in secret
     ]
+
+
+def not_given(secrets: Collection[str], values: Mapping[str, object]) -> set[str]:
+    """The secrets that stand in none of the `--with` values, also not as a part: what the user
+    gave on purpose must reach the program as it is.
+    """
+    left = set(secrets)
+    for text in itertools.islice(_texts(dict(values)), _MOST_TEXTS) if left else ():
+        left = {secret for secret in left if secret not in text}
+    return left
+
+
+def _texts(value: object, depth: int = 0) -> Iterator[str]:
+    """The texts in `value`, also those in plain containers."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, (bytes, bytearray)):
+        yield value.decode("utf-8", "replace")
+    elif type(value) in _CONTAINERS and depth < _DEEPEST:
+        items = (*value.keys(), *value.values()) if isinstance(value, Mapping) else value
+        for item in items:  # type: ignore[attr-defined]  # one of the containers
+            yield from _texts(item, depth + 1)
 
 
 def find(secrets: Collection[str]) -> list[Place]:

@@ -2,13 +2,14 @@
 
 Strings cannot be wiped from memory for certain; this takes away every ordinary way to them: the
 environment (also the block the kernel shows under `/proc/self/environ`), variables named like
-secrets, the text of earlier cells and their results.
+secrets, the text of earlier cells and their results, the database of earlier sessions.
 """
 
 from __future__ import annotations
 
 import contextlib
 import ctypes
+import linecache
 import os
 import re
 from collections.abc import Collection
@@ -67,3 +68,34 @@ def clean_namespace(shell: Any, keep: Collection[str], secrets: Collection[str])
     for name in ("_i00", "_i", "_ii", "_iii"):
         with contextlib.suppress(AttributeError):
             setattr(history, name, "")
+    _end_history(history)
+    _forget_cells(secrets)
+
+
+_ended: list[object] = []
+
+
+def _end_history(history: Any) -> None:
+    """No way to the database of earlier sessions. The connection is kept, not closed: it is the
+    kernel's, closing could wait for a lock that a thread of the kernel held at the fork, and its
+    descriptor is replaced. The thread that saves did not come along.
+    """
+    from IPython.core.history import DummyDB
+
+    _ended.append(getattr(history, "db", None))
+    ending = {"enabled": False, "using_thread": False, "save_thread": None, "db": DummyDB()}
+    ending |= {"db_input_cache": [], "db_output_cache": []}
+    for name, value in ending.items():
+        # A shell may have a history of its own kind, which lacks some of these.
+        with contextlib.suppress(Exception):
+            setattr(history, name, value)
+
+
+def _forget_cells(secrets: Collection[str]) -> None:
+    """The text of cells that hold a secret; of the others it is kept for tracebacks."""
+    for file, entry in list(linecache.cache.items()):
+        # Without a time of its file it is no file: (size, time, lines, name).
+        if len(entry) == 4 and entry[1] is None:
+            text = "".join(entry[2])
+            if any(secret in text for secret in secrets):
+                del linecache.cache[file]

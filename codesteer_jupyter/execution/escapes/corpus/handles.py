@@ -19,14 +19,16 @@ tried, refused = 0, None
 """
 
 
-def _inherited(name: str, tries: str, work: str, witness: str, test: str) -> Attempt:
+def _inherited(
+    name: str, tries: str, work: str, witness: str, test: str, layer: str = "process"
+) -> Attempt:
     body = "".join(f"        {line}\n" for line in work.strip().splitlines())
     program = (
         f"{_INHERITED}for number in inherited({test}):\n    try:\n{body}"
         "    except OSError as error:\n        refused = error\n    tried += 1\n"
         'print(tried, "descriptors tried", refused or "")'
     )
-    return Attempt(name, "descriptors", tries, program, witness, ("process",))
+    return Attempt(name, "descriptors", tries, program, witness, (layer,))
 
 
 def _shared(
@@ -47,6 +49,17 @@ if "held.txt" in os.readlink(f"/proc/self/fd/{number}"):
 """,
         "files",
         "stat.S_ISREG",
+    ),
+    _inherited(
+        "inherited_hidden_file",
+        "Read a hidden file that the asking process had open.",
+        """
+if os.readlink(f"/proc/self/fd/{number}") == HIDDEN:
+    print(os.pread(number, 64, 0).decode())
+""",
+        "secret",
+        "stat.S_ISREG",
+        "landlock",
     ),
     _inherited(
         "inherited_sockets",
