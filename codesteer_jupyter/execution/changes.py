@@ -13,6 +13,9 @@ __all__ = ["Names"]
 
 _MOST = 80  # characters of a value that are shown
 _SMALL = 1_000  # containers up to this length are looked into
+_BITS = 2_000  # longer integers are not written out: Python itself may refuse those of 641 digits
+_PLAIN = (bool, int, float, complex, str, bytes)
+_CONTAINERS = (list, tuple, dict, set, frozenset)
 # Cannot change in place, or only as a program changes, not as data does.
 _FIXED = (
     *(type(None), bool, int, float, complex, str, bytes, type, types.ModuleType),
@@ -104,34 +107,36 @@ def _imported(value: object) -> bool:
     return defines and getattr(value, "__module__", None) != "__main__"
 
 
-def _shown(name: str) -> bool:
+def _shown(name: object) -> bool:
+    # `globals()` takes keys that are no names.
+    if not isinstance(name, str):
+        return False
     return not name.startswith("_") and name not in ("In", "Out", "exit", "quit", "get_ipython")
 
 
 def describe(value: Any) -> str:
     """A short text for `value` that costs next to nothing."""
     kind = type(value)
-    if value is None or kind in (bool, int, float, complex, str, bytes):
-        return _short(value)
+    try:
+        if value is None or kind in _PLAIN:
+            return _short(value)
+        if kind in _CONTAINERS and len(value) <= _SMALL and _plain(value):
+            return _short(value)
+    except Exception:  # noqa: S110 - an integer too long for Python to write out is in it
+        pass
     shape = _shape(value)
     if shape is not None:
         return f"{kind.__name__} {shape}"
-    if kind in (list, tuple, dict, set, frozenset):
-        if len(value) <= _SMALL and _plain(value):
-            return _short(value)
-        return f"{kind.__name__} of {len(value)}"
-    return f"{kind.__name__}"
+    return f"{kind.__name__} of {len(value)}" if kind in _CONTAINERS else kind.__name__
 
 
 def _plain(value: Any) -> bool:
     items = [*value.keys(), *value.values()] if isinstance(value, dict) else value
-    return all(
-        item is None or type(item) in (bool, int, float, complex, str, bytes) for item in items
-    )
+    return all(item is None or type(item) in _PLAIN for item in items)
 
 
 def _short(value: Any) -> str:
-    if isinstance(value, int) and value.bit_length() > 10_000:
+    if isinstance(value, int) and value.bit_length() > _BITS:
         return f"int of {value.bit_length()} bits"
     if isinstance(value, (str, bytes)) and len(value) > _MOST:
         return f"{value[: _MOST // 2]!r}... ({len(value)} long)"

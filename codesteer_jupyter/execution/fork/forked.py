@@ -167,8 +167,7 @@ class _Snapshot:
         space.update(exit=_exit, quit=_exit)
         if self._looks is None:
             self._looks = Contents()
-        transformed = shell.transform_cell(code)
-        mine = shell.compile.get_code_name(code, transformed, shell.execution_count)
+        transformed, mine = _names_of(shell, code)
         wanted = space if self._given.look == "all" else self._given.values
         before = Names(space, self._looks, mentioned(transformed, space, wanted))
         predefined = request["variables"]
@@ -225,6 +224,15 @@ class _Snapshot:
 
 def _text(descriptor: int) -> TextIO:
     """A stream without a buffer: what was written is outside, whatever happens next."""
+def _names_of(shell: Any, code: str) -> tuple[str, str]:
+    """The Python that `code` is turned into, and the name its file will have."""
+    try:
+        transformed = shell.transform_cell(code)
+        return transformed, shell.compile.get_code_name(code, transformed, shell.execution_count)
+    except Exception:  # no UTF-8, say: `run_cell` meets it again, and it is the program's error
+        return code, ""
+
+
     raw: Any = io.FileIO(descriptor, "w", closefd=False)
     return io.TextIOWrapper(raw, "utf-8", "backslashreplace", write_through=True)
 
