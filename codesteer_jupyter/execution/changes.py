@@ -47,8 +47,10 @@ class Names:
         self._before = {name: value for name, value in namespace.items() if _shown(name)}
         self._described = {name: describe(value) for name, value in self._before.items()}
         self._contents = contents
+        self._unread: dict[str, str] = {}
         self._looks: dict[str, Content] = {}
         if contents is not None:
+            contents.before_round()
             self._looks = {
                 name: contents.look(self._before[name])
                 for name in watched
@@ -57,15 +59,18 @@ class Names:
 
     @property
     def unread(self) -> dict[str, str]:
-        """Watched names whose values could not be looked into, with the reason."""
-        return {name: look.unread for name, look in self._looks.items() if look.unread}
+        """After `changes`: watched names that are not among them and whose values could not be
+        looked into, or not everywhere, with the reason.
+        """
+        return dict(self._unread)
 
     def changes(self, namespace: Mapping[str, Any]) -> tuple[Json, ...]:
         """One entry per name: kind (new, rebound, mutated, deleted), type, before, after, and,
         where more is known of a change in place, detail.
         """
         if self._contents is not None:
-            self._contents.new_round()
+            self._contents.after_round()
+        self._unread.clear()
         found: list[Json] = []
         after = {name: value for name, value in namespace.items() if _shown(name)}
         for name in sorted({*self._before, *after}):
@@ -84,6 +89,7 @@ class Names:
                     kind, differs = "mutated", self._difference(name, value)
                     if differs is None and old == new:
                         continue
+                    self._unread.pop(name, None)
                     detail = differs or ""
             found.append(
                 {"name": name, "kind": kind, "type": type(value).__name__}
@@ -96,7 +102,12 @@ class Names:
         before = self._looks.get(name)
         if before is None or self._contents is None:
             return None
-        return self._contents.difference(before, self._contents.look(value))
+        after = self._contents.look(value, before)
+        differs = self._contents.difference(before, after)
+        unread = before.unread or after.unread
+        if differs is None and unread:
+            self._unread[name] = unread
+        return differs
 
 
 def _imported(value: object) -> bool:

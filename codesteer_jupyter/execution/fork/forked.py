@@ -25,7 +25,7 @@ from typing import Any, NoReturn, TextIO
 from codesteer_jupyter.execution import confinement
 from codesteer_jupyter.execution.capture import Capture
 from codesteer_jupyter.execution.changes import Names
-from codesteer_jupyter.execution.contents import Contents, address_of
+from codesteer_jupyter.execution.contents import Contents
 from codesteer_jupyter.execution.fork import handback
 from codesteer_jupyter.execution.fork.channel import Sender, receive
 from codesteer_jupyter.execution.fork.descriptors import neutralise
@@ -36,6 +36,7 @@ from codesteer_jupyter.execution.fork.threads import single
 from codesteer_jupyter.execution.inside import describe
 from codesteer_jupyter.execution.limits import OutputCap
 from codesteer_jupyter.execution.mentions import mentioned
+from codesteer_jupyter.execution.pieces import address_of
 from codesteer_jupyter.steering.execution import Output
 
 __all__ = ["Given", "live_out"]
@@ -188,13 +189,14 @@ class _Snapshot:
         for name in predefined:
             space.pop(name, None)
         space.update(former)
+        changes = before.changes(space)
         self._sender.send(
             {
                 "kind": "report",
                 "error": None if error is None else describe(error, lambda file: file == mine),
                 "seconds": seconds,
                 "outputs": capture.outputs,
-                "changes": before.changes(space),
+                "changes": changes,
                 "unread": before.unread,
             }
         )
@@ -222,8 +224,6 @@ class _Snapshot:
             yield
 
 
-def _text(descriptor: int) -> TextIO:
-    """A stream without a buffer: what was written is outside, whatever happens next."""
 def _names_of(shell: Any, code: str) -> tuple[str, str]:
     """The Python that `code` is turned into, and the name its file will have."""
     try:
@@ -233,6 +233,8 @@ def _names_of(shell: Any, code: str) -> tuple[str, str]:
         return code, ""
 
 
+def _text(descriptor: int) -> TextIO:
+    """A stream without a buffer: what was written is outside, whatever happens next."""
     raw: Any = io.FileIO(descriptor, "w", closefd=False)
     return io.TextIOWrapper(raw, "utf-8", "backslashreplace", write_through=True)
 
