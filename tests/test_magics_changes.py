@@ -132,3 +132,16 @@ def test_a_session_of_snapshots_keeps_names_from_round_to_round(tmp_path: Path) 
     (run,) = bundles(done, 0)
     assert run["answer"] == "42"
     assert text_of(done, 1) == "False"
+
+
+def test_what_could_not_be_compared_is_said_beside_the_changes(tmp_path: Path) -> None:
+    first = (
+        "import threading\nlock = threading.Lock()\n"
+        "df['t'] = pd.date_range('2024-01-01', periods=3)"
+    )
+    body = "df['n'] = [7, 8, 9]\nlock.acquire()\nprint(12)"
+    done, _ = notebook([first, ASK, "%codesteer diff"], tmp_path, body)
+    said = text_of(done, 3)
+    assert "column n" in said
+    assert "Could not be compared" in said
+    assert "lock (TypeError)" in said

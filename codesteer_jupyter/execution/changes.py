@@ -13,6 +13,9 @@ __all__ = ["Names"]
 
 _MOST = 80  # characters of a value that are shown
 _SMALL = 1_000  # containers up to this length are looked into
+_BITS = 2_000  # longer integers are not written out: Python itself may refuse those of 641 digits
+_PLAIN = (bool, int, float, complex, str, bytes)
+_CONTAINERS = (list, tuple, dict, set, frozenset)
 # Cannot change in place, or only as a program changes, not as data does.
 _FIXED = (
     *(type(None), bool, int, float, complex, str, bytes, type, types.ModuleType),
@@ -44,8 +47,10 @@ class Names:
         self._before = {name: value for name, value in namespace.items() if _shown(name)}
         self._described = {name: describe(value) for name, value in self._before.items()}
         self._contents = contents
+        self._unread: dict[str, str] = {}
         self._looks: dict[str, Content] = {}
         if contents is not None:
+            contents.before_round()
             self._looks = {
                 name: contents.look(self._before[name])
                 for name in watched
@@ -54,15 +59,18 @@ class Names:
 
     @property
     def unread(self) -> dict[str, str]:
-        """Watched names whose values could not be looked into, with the reason."""
-        return {name: look.unread for name, look in self._looks.items() if look.unread}
+        """After `changes`: watched names that are not among them and whose values could not be
+        looked into, or not everywhere, with the reason.
+        """
+        return dict(self._unread)
 
     def changes(self, namespace: Mapping[str, Any]) -> tuple[Json, ...]:
         """One entry per name: kind (new, rebound, mutated, deleted), type, before, after, and,
         where more is known of a change in place, detail.
         """
         if self._contents is not None:
-            self._contents.new_round()
+            self._contents.after_round()
+        self._unread.clear()
         found: list[Json] = []
         after = {name: value for name, value in namespace.items() if _shown(name)}
         for name in sorted({*self._before, *after}):
@@ -81,6 +89,7 @@ class Names:
                     kind, differs = "mutated", self._difference(name, value)
                     if differs is None and old == new:
                         continue
+                    self._unread.pop(name, None)
                     detail = differs or ""
             found.append(
                 {"name": name, "kind": kind, "type": type(value).__name__}
@@ -93,7 +102,12 @@ class Names:
         before = self._looks.get(name)
         if before is None or self._contents is None:
             return None
-        return self._contents.difference(before, self._contents.look(value))
+        after = self._contents.look(value, before)
+        differs = self._contents.difference(before, after)
+        unread = before.unread or after.unread
+        if differs is None and unread:
+            self._unread[name] = unread
+        return differs
 
 
 def _imported(value: object) -> bool:
@@ -104,34 +118,36 @@ def _imported(value: object) -> bool:
     return defines and getattr(value, "__module__", None) != "__main__"
 
 
-def _shown(name: str) -> bool:
+def _shown(name: object) -> bool:
+    # `globals()` takes keys that are no names.
+    if not isinstance(name, str):
+        return False
     return not name.startswith("_") and name not in ("In", "Out", "exit", "quit", "get_ipython")
 
 
 def describe(value: Any) -> str:
     """A short text for `value` that costs next to nothing."""
     kind = type(value)
-    if value is None or kind in (bool, int, float, complex, str, bytes):
-        return _short(value)
+    try:
+        if value is None or kind in _PLAIN:
+            return _short(value)
+        if kind in _CONTAINERS and len(value) <= _SMALL and _plain(value):
+            return _short(value)
+    except Exception:  # noqa: S110 - an integer too long for Python to write out is in it
+        pass
     shape = _shape(value)
     if shape is not None:
         return f"{kind.__name__} {shape}"
-    if kind in (list, tuple, dict, set, frozenset):
-        if len(value) <= _SMALL and _plain(value):
-            return _short(value)
-        return f"{kind.__name__} of {len(value)}"
-    return f"{kind.__name__}"
+    return f"{kind.__name__} of {len(value)}" if kind in _CONTAINERS else kind.__name__
 
 
 def _plain(value: Any) -> bool:
     items = [*value.keys(), *value.values()] if isinstance(value, dict) else value
-    return all(
-        item is None or type(item) in (bool, int, float, complex, str, bytes) for item in items
-    )
+    return all(item is None or type(item) in _PLAIN for item in items)
 
 
 def _short(value: Any) -> str:
-    if isinstance(value, int) and value.bit_length() > 10_000:
+    if isinstance(value, int) and value.bit_length() > _BITS:
         return f"int of {value.bit_length()} bits"
     if isinstance(value, (str, bytes)) and len(value) > _MOST:
         return f"{value[: _MOST // 2]!r}... ({len(value)} long)"

@@ -7,40 +7,79 @@ for pickling may run there.
 
 from __future__ import annotations
 
-import ctypes
 import io
-import pickle
+import re
 import zlib
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from codesteer_jupyter.execution.page_map import PAGE, PageMap
+from codesteer_jupyter.execution.page_map import PAGE, PageMap, whole_pages
+from codesteer_jupyter.execution.pieces import Label, Memory, Pieces, memory_at, parts
 
-__all__ = ["Content", "Contents", "address_of"]
+__all__ = ["Content", "Contents"]
 
 _LARGE = 16 * 2**20  # bytes; larger buffers are looked at by their pages
 _TOGETHER = 128 * 2**20  # bytes that are read for checksums in one look, at the most
-_ELEMENTS = 100_000  # Python objects in one array that are looked at one by one
+_OWN = 512 * 2**20  # bytes of pages that this process had before the program, likewise
+_NAMED = 8  # columns
 
 
 class _TooLarge(Exception):
     pass
 
 
-@dataclass
-class Content:
-    """A look at one value: parts by label (a frame's columns, else one unnamed part).
+@dataclass(frozen=True)
+class _Sum:
+    """CRC-32 and length: Adler-32 is the same for many rearrangements of small numbers."""
+
+    crc: int
+    size: int
+
+
+@dataclass(frozen=True)
+class _Range:
+    """Memory that is looked at by its pages.
 
     Attributes:
-        checksums: of each part that was read.
-        ranges: address and size of each part that was not.
-        unread: why the value could not be looked into; "" where it could.
+        address, size: where it lies.
+        ends: of the bytes that share a page with other data.
+        own: which whole pages only this process had at the first look, one byte each; empty: none.
+        sum: of those pages.
     """
 
-    checksums: dict[str, int] = field(default_factory=dict)
-    ranges: dict[str, list[tuple[int, int]]] = field(default_factory=dict)
+    address: int
+    size: int
+    ends: tuple[_Sum, ...]
+    own: bytes = b""
+    sum: int = 0
+
+
+@dataclass
+class _Part:
+    """What was seen of one part: its pickle, and the memory it has beside."""
+
+    pickled: _Sum = _Sum(0, 0)
+    taken: list[_Sum | _Range] = field(default_factory=list)
     unread: str = ""
+
+
+@dataclass
+class Content:
+    """A look at one value: its parts (a frame's columns, else one).
+
+    Attributes:
+        parts: by label.
+        broken: why its parts could not all be found; "" where they were.
+    """
+
+    parts: dict[Label, _Part] = field(default_factory=dict)
+    broken: str = ""
+
+    @property
+    def unread(self) -> str:
+        """Why the value could not be looked into, or not everywhere; "" where it could."""
+        reasons = (part.unread for part in self.parts.values() if part.unread)
+        return self.broken or next(reasons, "")
 
 
 class Contents:
@@ -48,163 +87,193 @@ class Contents:
 
     def __init__(self) -> None:
         self._pages = PageMap()
-        self._left = _TOGETHER
+        self._maps: dict[tuple[int, int], bytes] = {}
+        self._rounds = 0
+        self._ran = False
+        self._left, self._left_own = _TOGETHER, _OWN
 
-    def look(self, value: object) -> Content:
-        """A look at `value`; costs at most a few milliseconds for each 16 MiB that is read."""
+    def before_round(self) -> None:
+        """Call before the looks that precede a program."""
+        self._ran = False
+        self._renew()
+
+    def after_round(self) -> None:
+        """Call before the looks that follow it."""
+        self._ran = True
+        self._rounds += 1
+        self._renew()
+
+    def _renew(self) -> None:
+        self._maps.clear()
+        self._left, self._left_own = _TOGETHER, _OWN
+
+    def look(self, value: object, former: Content | None = None) -> Content:
+        """A look at `value`, as the `former` one was made; costs at most a few milliseconds for
+        each 16 MiB that is read.
+        """
         content = Content()
         try:
-            for label, part in _parts(value):
-                self._look_at(label, part, content)
-        except _TooLarge:
-            content.unread = "too large to be compared"
-        except Exception as error:  # pickling runs the value's own code
-            content.unread = f"cannot be compared ({type(error).__name__})"
+            for label, part in parts(value):
+                like = former.parts.get(label) if former is not None else None
+                content.parts[label] = self._look_at(part, like)
+        except Exception as error:  # a frame may be broken in any way
+            content.broken = type(error).__name__
         return content
 
-    def new_round(self) -> None:
-        """As much may be read again as at first."""
-        self._left = _TOGETHER
+    def _look_at(self, part: object, former: _Part | None) -> _Part:
+        found = _Part()
 
-    def _look_at(self, label: str, part: object, content: Content) -> None:
-        ranges: list[tuple[int, int]] = []
-        sums = [0]
+        def take(memory: Memory) -> None:
+            at = len(found.taken)
+            like = former.taken[at] if former is not None and at < len(former.taken) else None
+            found.taken.append(self._taken(memory, like))
 
-        def take(address: int, size: int, view: memoryview | None) -> None:
-            if self._pages.usable and (size >= _LARGE or view is None or size > self._left):
-                ranges.append((address, size))
-                # The ends lie on pages with other data, so they are read.
-                head, tail = -address % PAGE, (address + size) % PAGE
-                sums.append(zlib.adler32(ctypes.string_at(address, min(head, size))))
-                sums.append(
-                    zlib.adler32(
-                        ctypes.string_at(address + size - min(tail, size), min(tail, size))
-                    )
-                )
-            elif view is None or size > self._left:
+        stream = _Stream(_LARGE if self._ran else min(self._left, _LARGE))
+        try:
+            Pieces(stream, take).dump(part)
+        except _TooLarge:
+            found.unread = "too large"
+        except Exception as error:  # pickling runs the value's own code
+            found.unread = type(error).__name__
+        self._left -= stream.size
+        found.pickled = _Sum(stream.crc, stream.size)
+        return found
+
+    def _taken(self, memory: Memory, like: _Sum | _Range | None) -> _Sum | _Range:
+        # Two looks can only be compared where both were made in one way, though what is left to
+        # be read may differ.
+        if isinstance(like, _Range) and (like.address, like.size) == (memory.address, memory.size):
+            return self._range(memory, like.own)
+        again = isinstance(like, _Sum) and like.size == memory.held
+        if not again:
+            large = memory.held >= _LARGE or memory.held > self._left
+            if self._pages.usable and (large or memory.checksum is None):
+                return self._range(memory, b"" if self._ran else self._own(memory))
+            if memory.held > self._left:
                 raise _TooLarge
-            else:
-                self._left -= size
-                sums.append(zlib.adler32(view))
+        if memory.checksum is None:
+            raise _TooLarge
+        self._left -= memory.held
+        return _Sum(memory.checksum(), memory.held)
 
-        whole = _array(part)
-        if whole is not None:
-            take(*whole)
-        else:
-            stream = _Sum(min(self._left, _LARGE))
-            _Pickler(stream, take).dump(part)
-            self._left -= stream.size
-            sums.append(stream.sum)
-        content.checksums[label] = zlib.adler32(repr(sums).encode())
-        if ranges:
-            content.ranges[label] = ranges
+    # -- pages ------------------------------------------------------------------------------------
+
+    def _range(self, memory: Memory, own: bytes) -> _Range:
+        address, end = memory.address, memory.address + memory.size
+        first, last = (page * PAGE for page in whole_pages(address, memory.size))
+        # The ends lie on pages with other data, so they are read.
+        edges = [(address, min(first, end)), (max(last, address), end)]
+        if first >= last:
+            edges = [(address, end)]
+        ends = tuple(_Sum(_crc(low, high), high - low) for low, high in edges)
+        summed = 0
+        for run in re.finditer(b"\1+", own):
+            summed = _crc(first + run.start() * PAGE, first + run.end() * PAGE, summed)
+        return _Range(address, memory.size, ends, own, summed)
+
+    def _own(self, memory: Memory) -> bytes:
+        """The pages that are no longer shared with the kernel before the program runs, because an
+        earlier one made or wrote them: the page map cannot tell whether it writes to them again.
+        """
+        first, last = whole_pages(memory.address, memory.size)
+        # Before the first program, what is not shared is memory that was copied whole when this
+        # process was made; two pages of it tell, where reading the whole map costs milliseconds.
+        ends = ((first, min(first + 1, last)), (max(first, last - 1), last))
+        if not self._rounds and not any(b"\1" in self._pages.own(*each) for each in ends):
+            return b""
+        found = self._map(first, last)
+        self._left_own -= found.count(1) * PAGE
+        if self._left_own < 0:
+            raise _TooLarge
+        return found if b"\1" in found else b""
+
+    def _map(self, first: int, last: int) -> bytes:
+        # Columns of one table may lie in the same pages.
+        if (first, last) not in self._maps:
+            self._maps[first, last] = self._pages.own(first, last)
+        return self._maps[first, last]
+
+    # -- comparing --------------------------------------------------------------------------------
 
     def difference(self, before: Content, after: Content) -> str | None:
         """What differs, in words; "" where it differs and nothing more can be said, None where
-        the looks are the same.
+        the looks are the same as far as they go.
         """
-        if before.unread or after.unread:
-            return None
-        labels = dict.fromkeys([*before.checksums, *after.checksums])
-        said, changed = [], []
-        for label in labels:
-            pages = self._pages_of(before, after, label)
-            if before.checksums.get(label) == after.checksums.get(label) and not pages:
-                continue
-            changed.append(label)
-            if pages:
-                said.append(f"{f'column {label}: ' if label else ''}{pages}")
-        if not changed:
-            return None
-        named = [label for label in changed if label]
-        if named and not said:
-            return f"column{'s' if len(named) > 1 else ''} {', '.join(named[:8])}" + (
-                f" and {len(named) - 8} more" if len(named) > 8 else ""
-            )
-        return "; ".join(said[:4])
+        incomplete = bool(before.broken or after.broken)
+        changed: dict[Label, str] = {}
+        for label in dict.fromkeys([*before.parts, *after.parts]):
+            old, new = before.parts.get(label), after.parts.get(label)
+            if old is None or new is None:
+                found = None if incomplete else ""
+            else:
+                found = self._between(old, new)
+            if found is not None:
+                changed[label] = found
+        return _words(changed) if changed else None
 
-    def _pages_of(self, before: Content, after: Content, label: str) -> str:
-        """Pages that were copied since the fork, in words; "" where none was."""
-        ranges, former = after.ranges.get(label), before.ranges.get(label)
-        if ranges != former:
-            return "replaced"
-        if ranges is None:
-            return ""
-        copied = total = 0
-        first = -1
-        for address, size in ranges:
-            found, pages, start = self._pages.copied(address, size)
-            if found and first < 0:
-                first = start
-            copied, total = copied + found, total + pages
+    def _between(self, old: _Part, new: _Part) -> str | None:
+        if old.unread or new.unread:
+            return None
+        same = old.pickled == new.pickled and len(old.taken) == len(new.taken)
+        said = []
+        for former, now in zip(old.taken, new.taken, strict=False):
+            same = same and former == now
+            if isinstance(now, _Range) and isinstance(former, _Range):
+                there = (former.address, former.size) == (now.address, now.size)
+                said.append(self._written(now) if there else "replaced")
+        said = [each for each in said if each]
+        return said[0] if said else None if same else ""
+
+    def _written(self, memory: _Range) -> str:
+        """Pages that were copied since the program began, in words; "" where none was."""
+        first, last = whole_pages(memory.address, memory.size)
+        pages = _without(self._map(first, last), memory.own)
+        copied = pages.count(1)
         if not copied:
             return ""
         return (
-            f"{copied:,} of {total:,} pages of {PAGE // 1024} KiB written, the first at byte "
-            f"{first:,}"
+            f"{copied:,} of {len(pages):,} pages of {PAGE // 1024} KiB written, the first at byte "
+            f"{(first + pages.index(1)) * PAGE - memory.address:,}"
         )
 
     def close(self) -> None:
         self._pages.close()
 
 
-def _parts(value: object) -> Iterator[tuple[str, object]]:
-    """A pandas frame column by column, with its index; anything else whole."""
-    kind = type(value)
-    if kind.__module__.partition(".")[0] == "pandas" and kind.__name__ == "DataFrame":
-        frame: Any = value
-        yield "(index)", frame.index
-        for at, name in enumerate(frame.columns):
-            # The array itself, not a copy: `iloc` gives a view of the column.
-            yield str(name), frame.iloc[:, at].array
-        return
-    yield "", value
+def _crc(low: int, high: int, former: int = 0) -> int:
+    return zlib.crc32(memory_at(low, high - low), former)
 
 
-def _array(part: object) -> tuple[int, int, memoryview | None] | None:
-    """Address, size in bytes and, if its bytes say all, contents of a contiguous NumPy array, or
-    of what wraps one.
-    """
-    array: Any = part
-    inner = getattr(array, "_ndarray", None)
-    if inner is not None and type(inner).__module__ == "numpy":
-        array = inner
-    if type(array).__module__ != "numpy" or type(array).__name__ not in ("ndarray", "memmap"):
-        return None
-    address = array.__array_interface__["data"][0]
-    if array.dtype.hasobject:
-        if array.size <= _ELEMENTS or not array.flags.c_contiguous:
-            return None
-        # Elements are looked at by identity: strings and numbers cannot change in place.
-        return address, array.nbytes, None
-    if array.flags.c_contiguous:
-        return (
-            address,
-            array.nbytes,
-            memoryview(array).cast("B") if array.nbytes else memoryview(b""),
-        )
-    if array.flags.f_contiguous:
-        return address, array.nbytes, memoryview(array.T).cast("B")
-    if array.nbytes >= _LARGE:
-        # A strided view: the span it lies in, whose other bytes may belong to other columns.
-        low, high = _span(array, address)
-        return low, high - low, None
-    return None
+def _without(pages: bytes, others: bytes) -> bytes:
+    if not others:
+        return pages
+    left = int.from_bytes(pages, "little") & ~int.from_bytes(others, "little")
+    return left.to_bytes(len(pages), "little")
 
 
-def _span(array: Any, address: int) -> tuple[int, int]:
-    low = high = address
-    for length, stride in zip(array.shape, array.strides, strict=True):
-        reach = (length - 1) * stride
-        low, high = low + min(0, reach), high + max(0, reach)
-    return low, high + array.itemsize
+def _words(changed: dict[Label, str]) -> str:
+    """Which parts changed and, of large ones, how much of them."""
+    columns = {label.name: said for label, said in changed.items() if label.kind == "column"}
+    plain = [name for name, said in columns.items() if not said]
+    words = [f"column {name}: {said}" for name, said in columns.items() if said][:4]
+    if plain:
+        more = f" and {len(plain) - _NAMED} more" if len(plain) > _NAMED else ""
+        words.append(f"column{'s' if len(plain) > 1 else ''} {', '.join(plain[:_NAMED])}{more}")
+    for label, said in changed.items():
+        if label.kind == "index":
+            words.append("index")
+        elif label.kind == "columns" and not columns:
+            words.append("names or order of the columns")
+        elif not label.kind and said:
+            words.append(said)
+    return "; ".join(words)
 
 
-class _Sum(io.RawIOBase):
+class _Stream(io.RawIOBase):
     """A file that keeps a checksum of what is written, and refuses more than `most` bytes."""
 
     def __init__(self, most: int) -> None:
-        self.sum, self.size, self._most = 1, 0, most
+        self.crc, self.size, self._most = 0, 0, most
 
     def writable(self) -> bool:
         return True
@@ -214,47 +283,5 @@ class _Sum(io.RawIOBase):
         self.size += view.nbytes
         if self.size > self._most:
             raise _TooLarge
-        self.sum = zlib.adler32(view, self.sum)
+        self.crc = zlib.crc32(view, self.crc)
         return view.nbytes
-
-
-class _Pickler(pickle.Pickler):
-    """Passes large buffers to `take` instead of copying them."""
-
-    def __init__(self, stream: Any, take: Any) -> None:
-        def buffer(found: pickle.PickleBuffer) -> bool:
-            view = found.raw()
-            if not view.nbytes:
-                return True
-            take(address_of(view), view.nbytes, view)
-            return False
-
-        super().__init__(stream, protocol=5, buffer_callback=buffer)
-
-
-def address_of(view: memoryview) -> int:
-    """Where the bytes of `view` lie, which may be read-only."""
-    buffer = _Buffer()
-    ctypes.pythonapi.PyObject_GetBuffer(ctypes.py_object(view), ctypes.byref(buffer), 0)
-    try:
-        return int(buffer.buf or 0)
-    finally:
-        ctypes.pythonapi.PyBuffer_Release(ctypes.byref(buffer))
-
-
-class _Buffer(ctypes.Structure):
-    """`Py_buffer` of the C API (object.h / pybuffer.h)."""
-
-    _fields_ = (
-        ("buf", ctypes.c_void_p),
-        ("obj", ctypes.py_object),
-        ("len", ctypes.c_ssize_t),
-        ("itemsize", ctypes.c_ssize_t),
-        ("readonly", ctypes.c_int),
-        ("ndim", ctypes.c_int),
-        ("format", ctypes.c_char_p),
-        ("shape", ctypes.c_void_p),
-        ("strides", ctypes.c_void_p),
-        ("suboffsets", ctypes.c_void_p),
-        ("internal", ctypes.c_void_p),
-    )

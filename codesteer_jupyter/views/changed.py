@@ -53,11 +53,24 @@ def _left_out(changes: Sequence[Any]) -> str:
     return f"and {count(more, 'more name')}" if more > 0 else ""
 
 
-def changes_html(execution: Execution) -> str:
-    """A table of the changed names; "" where there is none."""
-    changes = [item for item in execution.changes if isinstance(item, Mapping)]
-    if not changes:
+def _not_compared(execution: Execution) -> str:
+    """A sentence about values whose changes would not have been seen; "" where there is none."""
+    names = execution.extra.get("not_compared")
+    if not isinstance(names, Mapping) or not names:
         return ""
+    said = ", ".join(f"{name} ({reason})" for name, reason in list(names.items())[:_MOST])
+    more = f" and {count(len(names) - _MOST, 'more name')}" if len(names) > _MOST else ""
+    text = clip(f"{said}{more}", 4 * _WIDE, _WIDE)[0]
+    return visible(f"Could not be compared, so a change of it would not be seen: {text}.")
+
+
+def changes_html(execution: Execution) -> str:
+    """A table of the changed names, and what could not be compared; "" where there is neither."""
+    changes = [item for item in execution.changes if isinstance(item, Mapping)]
+    unseen = _not_compared(execution)
+    unseen = f'<div style="{note()}">{escape(unseen)}</div>' if unseen else ""
+    if not changes:
+        return unseen
     cell = "padding:1px 14px 1px 0;text-align:left;vertical-align:top;overflow-wrap:break-word"
     rows = "".join(
         "<tr>"
@@ -75,6 +88,7 @@ def changes_html(execution: Execution) -> str:
         f'<table style="border-left:3px solid {LINE};margin:0 0 6px 2px;padding-left:8px;'
         f'border-collapse:separate;font-size:0.95em">{rows}</table>'
         + (f'<div style="{note()}">{escape(rest)}</div>' if rest else "")
+        + unseen
         + (f'<div style="{note()}">{escape(HOW)}</div>' if execution.executor == "fork" else "")
     )
 
@@ -82,14 +96,15 @@ def changes_html(execution: Execution) -> str:
 def changes_text(execution: Execution) -> list[str]:
     """The same as lines of text."""
     changes = [item for item in execution.changes if isinstance(item, Mapping)]
+    unseen = [line] if (line := _not_compared(execution)) else []
     if not changes:
-        return []
+        return unseen
     rows = [_row(change) for change in changes[:_MOST]]
     width = max(len(row[0]) for row in rows)
     lines = [f"{title(execution)}:"]
     lines += [f"  {name:<{width}}  {kind} {type_}: {told}" for name, kind, type_, told in rows]
     rest = _left_out(changes)
-    return [*lines, f"  {rest}"] if rest else lines
+    return [*lines, *([f"  {rest}"] if rest else []), *unseen]
 
 
 def where_lines(execution: Execution) -> list[str]:

@@ -93,6 +93,13 @@ async def test_syntax_error_names_its_line(executor: Executor) -> None:
     assert "for x in:" in result.error.traceback
 
 
+async def test_half_a_character_is_an_error_of_the_program(executor: Executor) -> None:
+    result = await run(executor, "x = '\ud800'\nprint(1)")
+    assert (result.status, result.stdout) == ("error", "")
+    assert result.error is not None
+    assert "utf-8" in result.error.message
+
+
 async def test_error_shows_only_generated_frames_without_colours(executor: Executor) -> None:
     code = "import json\ndef parse(text):\n    return json.loads(text)\nparse('{')\n"
     result = await run(executor, code)

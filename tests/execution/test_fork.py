@@ -133,6 +133,27 @@ def test_mutation_is_found_by_contents(fork: KernelFork, kernel: Kernel) -> None
     )
 
 
+def test_what_could_not_be_compared_is_in_the_record(fork: KernelFork, kernel: Kernel) -> None:
+    kernel.execute("import threading; lock = threading.Lock(); n = [1]").check()
+    result = ask(fork, "lock.acquire()\nn.append(2)")
+    assert set(changes(result)) == {"n"}
+    assert result.extra == {"not_compared": {"lock": "TypeError"}}
+    assert ask(fork, "n.append(2)").extra == {}
+
+
+def test_what_python_refuses_to_write_out_is_no_failure(fork: KernelFork, kernel: Kernel) -> None:
+    kernel.execute("facts = [10**5000]").check()
+    try:
+        result = ask(fork, "more = {'a': facts[0]}; facts[0] += 1; print(len(facts))")
+    finally:
+        kernel.execute("del facts").check()
+    assert (result.status, result.stdout) == ("ok", "1\n")
+    assert changes(result) == {
+        "facts": ("mutated", "list of 1", "list of 1"),
+        "more": ("new", None, "dict of 1"),
+    }
+
+
 def test_all_values_are_looked_at_on_request(fork: KernelFork, kernel: Kernel) -> None:
     kernel.execute("inner = [0] * 5_000; outer = {'x': inner}").check()
     code = "outer['x'][7] = 1"

@@ -56,6 +56,14 @@ def changes(result: dict[str, Any]) -> dict[str, tuple[str, str | None, str | No
     return {c["name"]: (c["kind"], c["before"], c["after"]) for c in result["changes"]}
 
 
+def test_what_cannot_be_written_out_is_no_failure(kernel: Kernel) -> None:
+    result = ask(kernel, "facts = [10**5000]")
+    assert changes(result) == {"facts": ("new", None, "list of 1")}
+    assert ask(kernel, "del facts")["status"] == "ok"
+    result = ask(kernel, "x = '\ud800'")
+    assert (result["status"], result["error"]["name"]) == ("error", "UnicodeEncodeError")
+
+
 def test_sees_and_changes_the_users_names(kernel: Kernel) -> None:
     kernel.execute("x = 5; items = [1]; unused = 'a'; other = 1").check()
     result = ask(kernel, "print(x)\ny = x + 1\nx = 9\nitems.append(2)\ndel unused\ny")

@@ -26,7 +26,7 @@ from typing import Any, NoReturn, TextIO
 from codesteer_jupyter.execution import confinement
 from codesteer_jupyter.execution.capture import Capture
 from codesteer_jupyter.execution.changes import Names
-from codesteer_jupyter.execution.contents import Contents, address_of
+from codesteer_jupyter.execution.contents import Contents
 from codesteer_jupyter.execution.fork import handback
 from codesteer_jupyter.execution.fork.binding import AtFork, reason
 from codesteer_jupyter.execution.fork.channel import Sender, receive
@@ -38,6 +38,7 @@ from codesteer_jupyter.execution.fork.threads import single
 from codesteer_jupyter.execution.inside import describe
 from codesteer_jupyter.execution.limits import OutputCap
 from codesteer_jupyter.execution.mentions import mentioned
+from codesteer_jupyter.execution.pieces import address_of
 from codesteer_jupyter.execution.predefined import LEAVING
 from codesteer_jupyter.steering.execution import Output
 
@@ -175,8 +176,7 @@ class _Snapshot:
         self._predefine()
         if self._looks is None:
             self._looks = Contents()
-        transformed = shell.transform_cell(code)
-        mine = shell.compile.get_code_name(code, transformed, shell.execution_count)
+        transformed, mine = _names_of(shell, code)
         wanted = space if self._given.look == "all" else self._given.values
         before = Names(space, self._looks, mentioned(transformed, space, wanted))
         predefined = request["variables"]
@@ -231,6 +231,15 @@ class _Snapshot:
         with open(os.devnull, encoding="utf-8") as nothing:
             sys.stdin = nothing
             yield
+
+
+def _names_of(shell: Any, code: str) -> tuple[str, str]:
+    """The Python that `code` is turned into, and the name its file will have."""
+    try:
+        transformed = shell.transform_cell(code)
+        return transformed, shell.compile.get_code_name(code, transformed, shell.execution_count)
+    except Exception:  # no UTF-8, say: `run_cell` meets it again, and it is the program's error
+        return code, ""
 
 
 def _text(descriptor: int) -> TextIO:

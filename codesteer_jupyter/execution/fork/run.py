@@ -21,6 +21,7 @@ __all__ = ["Run"]
 
 _TICK = 0.05  # seconds between two looks at a silent program
 _GRACE = 0.3  # seconds an interrupted program has to end by itself
+_NAMES = 100  # that could not be compared, and are told
 _IDLE = 0.05  # share of the time a hanging program computes, at most
 
 
@@ -176,6 +177,7 @@ class Run:
             executor=name,
             isolation=self._snapshot.isolation,
             changes=tuple(changes) if isinstance(changes, list) else (),
+            extra=_unread(facts.get("unread")),
         )
 
     def _outcome(self, facts: Mapping[str, Any]) -> Outcome:
@@ -186,3 +188,11 @@ class Run:
         if self._report is None:
             return died(self._ending or Ending())
         return reported(raised, self._limits, self._memory, self._snapshot.isolation)
+
+
+def _unread(found: object) -> Json:
+    """Names whose values could not be compared, with the reason, for the record."""
+    if not isinstance(found, dict) or not found:
+        return {}
+    kept = list(found.items())[:_NAMES]
+    return {"not_compared": {str(name)[:200]: str(reason)[:200] for name, reason in kept}}
