@@ -51,6 +51,7 @@ class ChildExecutor:
     """
 
     name = "child"
+    reuses = True
 
     def __init__(
         self,

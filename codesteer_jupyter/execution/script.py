@@ -55,6 +55,7 @@ class SubprocessExecutor:
     """
 
     name = "subprocess"
+    reuses = False
 
     def __init__(
         self,
