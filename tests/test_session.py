@@ -12,7 +12,11 @@ from typing import Any
 
 import pytest
 
+from codesteer_jupyter.checkers.data import DataChecker
+from codesteer_jupyter.checkers.proving import execute
+from codesteer_jupyter.checkers.self_answer import SelfAnswerChecker
 from codesteer_jupyter.errors import TaskModelError, UsageError
+from codesteer_jupyter.execution.script import SubprocessExecutor
 from codesteer_jupyter.journal import list_runs, read, runs_folder
 from codesteer_jupyter.journal import writer as writer_module
 from codesteer_jupyter.session import Session, aask, ask, branch, default_model, open_parts, run
@@ -433,6 +437,56 @@ async def test_checks_leave_no_name_where_rounds_build_on_each_other(tmp_path: P
     assert first.checks.self_answer.verdict == "incorrect"
     assert last.execution is not None
     assert last.execution.stdout == "False 9.11\n"
+
+
+SPOIL = "import math\nmath.isclose = lambda *_, **__: True\n"
+LOOK = "import math\nprint(math.isclose(1, 2))"
+
+
+async def test_a_program_does_not_change_what_its_check_computes(tmp_path: Path) -> None:
+    reply = fenced(
+        "import math\ntry:\n    right = math.isclose(float(ANSWER), 9.9)\n"
+        "except ValueError:\n    right = False\nprint('Correct' if right else 'Incorrect: no')"
+    )
+    model = script(tmp_path, {**CHECK, "reply": reply}, fenced(f"{SPOIL}print(min(9.11, 9.9))"))
+    done = await aask(QUESTION, model=model, guide="rules", run="child", rounds=1)
+    assert done.rounds[0].checks.self_answer is not None
+    assert done.rounds[0].checks.self_answer.verdict == "incorrect"
+
+
+@pytest.mark.parametrize("name", ["child", "auto", "subprocess"])
+async def test_answers_and_the_programs_that_verify_them_share_no_process(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("codesteer_jupyter.execution.fork.fit.hazard", lambda *_: "none here")
+    settings = chosen(script(tmp_path, RIGHT), run=name)
+    opened = await open_parts(settings, main_thread=object() if name == "auto" else None)
+    try:
+        parts = opened.parts
+        by_name = {checker.name: checker for checker in parts.checkers}
+        verify, again = by_name["self_answer"], by_name["data"]
+        assert isinstance(verify, SelfAnswerChecker)
+        assert isinstance(again, DataChecker)
+        for executor in (parts.executor, again._executor):
+            assert (await execute(executor, SPOIL, parts.limits, {})).status == "ok"
+            looked = await execute(verify._executor, LOOK, parts.limits, {})
+            assert looked.stdout == "False\n"
+    finally:
+        await opened.close()
+
+
+async def test_an_executor_of_the_callers_verifies_what_it_answers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may hold what no other of its name would, and be of before `reuses`."""
+    monkeypatch.delattr(SubprocessExecutor, "reuses")
+    given = SubprocessExecutor({"only_here": 1})
+    opened = await open_parts(chosen(script(tmp_path, RIGHT)), executor=given)
+    (verify,) = [each for each in opened.parts.checkers if isinstance(each, SelfAnswerChecker)]
+    result = await execute(verify._executor, "print(only_here)", opened.parts.limits, {})
+    assert result.stdout == "1\n"
+    await opened.close()
+    await given.close()
 
 
 class Decides:

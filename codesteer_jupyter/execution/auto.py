@@ -31,6 +31,8 @@ class AutoExecutor:
         reason: why there is no `fork`.
     """
 
+    reuses = True  # any program may be the first to run in a child
+
     def __init__(
         self, fork: ForkExecutor | None, child: Callable[[], Executor], reason: str = ""
     ) -> None:

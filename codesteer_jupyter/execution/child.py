@@ -18,7 +18,7 @@ from codesteer_jupyter.execution.access import checked, shortfalls
 from codesteer_jupyter.execution.folder import SharedFolder
 from codesteer_jupyter.execution.imports import imported_modules
 from codesteer_jupyter.execution.kernel import ChildKernel, Damaged
-from codesteer_jupyter.execution.limits import OutputCap, memory_bound
+from codesteer_jupyter.execution.limits import OutputCap
 from codesteer_jupyter.execution.outcome import Outcome, died, limited, reported
 from codesteer_jupyter.execution.pool import kernel_pool
 from codesteer_jupyter.execution.supervised import Ending
@@ -42,7 +42,7 @@ class ChildExecutor:
 
     Args:
         values: `--with` values; copied now, rebuilt for every run.
-        stateful: keep names and modules from one run to the next.
+        stateful: keep names and modules from one run to the next, under the first one's limits.
         most_bytes: how much the values may take together.
         access: what the code may do beyond the default confinement.
 
@@ -51,6 +51,7 @@ class ChildExecutor:
     """
 
     name = "child"
+    reuses = True
 
     def __init__(
         self,
@@ -93,13 +94,17 @@ class ChildExecutor:
         if not self._closed and not self._busy.locked() and (modules := imported_modules(code)):
             self._ready().preload(modules)
 
-    def _ready(self) -> ChildKernel:
+    def _ready(self, limits: Limits | None = None) -> ChildKernel:
         if self._closed:
             raise ExecutorError("This executor is closed; start a new run.")
-        if self._kernel is None or not self._kernel.alive:
+        if self._kernel is None or not self._may_go_on(self._kernel, limits):
             self._drop()
             self._kernel = kernel_pool().take(self._access)
         return self._kernel
+
+    def _may_go_on(self, kernel: ChildKernel, limits: Limits | None) -> bool:
+        # Where state is kept, the first program's limits hold for the others.
+        return kernel.alive and (limits is None or self._stateful or kernel.suits(limits))
 
     def _drop(self) -> None:
         if self._kernel is not None:
@@ -137,7 +142,6 @@ class ChildExecutor:
             "variables": dict(variables),
             "values": self._values,
             "stateful": self._stateful,
-            "memory": memory_bound(limits),
             "file": limits.file,
             "processes": limits.processes,
             "output": limits.output,
@@ -147,11 +151,15 @@ class ChildExecutor:
         # What earlier code did to the process reaches further than can be restored, and an import
         # ahead may hang: the second try is a new kernel that imports nothing ahead.
         for ahead in (modules, ()):
-            kernel = self._ready()
+            kernel = self._ready(limits)
+            kernel.bind(limits)
             begun: Mapping[str, Any] | None = None
             try:
                 folder = self._round_folder(kernel)
-                begun = await kernel.begin({**request, "folder": folder, "modules": ahead}, seconds)
+                begun = await kernel.begin(
+                    {**request, "memory": kernel.memory, "folder": folder, "modules": ahead},
+                    seconds,
+                )
             finally:
                 if begun is None or begun["told"] != "begun":
                     self._drop()
@@ -197,7 +205,7 @@ class _Run:
         self._facts: Mapping[str, Any] | None = None
         self._hit: str | None = None
         self._ending: Ending | None = None
-        self._watch = Watch(kernel.tree, limits, memory_bound(limits))
+        self._watch = Watch(kernel.tree, limits, kernel.memory)
 
     @property
     def reusable(self) -> bool:

@@ -47,14 +47,15 @@ def load_values(paths: Mapping[str, str]) -> dict[str, Any]:
 
 
 def apply_limits(
-    memory: int, file: int, processes: int | None = None, *, for_good: bool
-) -> list[str]:
-    """Resource limits, as far as this system has them; returns what is in force.
+    memory: int, file: int, processes: int | None = None, *, wanted: bool
+) -> tuple[list[str], Any]:
+    """Resource limits, as far as this system has them, for good; returns what is in force, and
+    the way back to it after a program.
 
     Data are limited to the present size plus `memory` bytes and some slack, so that one absurd
     allocation is a MemoryError at once; what is really used is watched from outside. Processes
-    are counted where a user namespace counts those of this run only. `for_good`: they cannot be
-    raised again (a process that runs one program).
+    are counted where a user namespace counts those of this run only. `wanted`: whether the
+    layer `rlimits` is to be in force at all.
     """
     path = os.path.join(os.path.dirname(os.path.abspath(__file__)), "confinement", "rlimits.py")
     spec = importlib.util.spec_from_file_location("codesteer_rlimits", path)
@@ -65,8 +66,8 @@ def apply_limits(
     bounds = {"file": file, "data": memory}
     if processes is not None:
         bounds["processes"] = processes
-    limited: list[str] = rlimits.limit(bounds, hard=for_good)
-    return limited
+    limited: list[str] = rlimits.limit(bounds) if wanted else []
+    return limited, rlimits.Kept()
 
 
 def describe(error: BaseException, ours: Callable[[str], bool]) -> dict[str, Any]:

@@ -26,9 +26,10 @@ from codesteer_jupyter.execution.environment import (
     own_folders,
 )
 from codesteer_jupyter.execution.folder import Area
+from codesteer_jupyter.execution.limits import for_good, memory_bound
 from codesteer_jupyter.execution.pipes import Pipe
 from codesteer_jupyter.execution.supervised import Supervised
-from codesteer_jupyter.steering.execution import Access
+from codesteer_jupyter.steering.execution import Access, Limits
 
 __all__ = ["ChildKernel", "Damaged", "started_alike"]
 
@@ -66,6 +67,7 @@ class ChildKernel:
         fresh: no program has run in it.
         preloaded: it was asked to import modules ahead.
         area: where code may write.
+        memory: bytes the program in it may hold.
     """
 
     def __init__(self, folder: Path, root: Path, access: Access) -> None:
@@ -76,6 +78,8 @@ class ChildKernel:
         self.like = started_alike(access)
         self.fresh, self.preloaded = True, False
         self.most = 10**6
+        self.memory = 0
+        self._bound: tuple[Limits, int] | None = None
         self._owner = os.getpid()
         self._got = bytearray()
         self._messages: deque[dict[str, Any]] = deque()
@@ -132,6 +136,18 @@ class ChildKernel:
             return False
         return True
 
+    def suits(self, limits: Limits) -> bool:
+        """Whether a program with these limits may run in it: its first one's hold for good."""
+        return self._bound is None or for_good(self._bound[0]) == for_good(limits)
+
+    def bind(self, limits: Limits) -> None:
+        """Say which limits the next program has. Where none is set on memory, what is free
+        changes from one to the next, and the bound with it, but never beyond the first one's.
+        """
+        memory = memory_bound(limits)
+        _, most = self._bound = self._bound or (limits, memory)
+        self.memory = min(memory, most)
+
     async def begin(self, request: Mapping[str, Any], seconds: float) -> dict[str, Any] | None:
         """Ask for a program. What was told when it began (or was `refused`), or None: it died or
         did not begin within `seconds`.
@@ -151,7 +167,12 @@ class ChildKernel:
                 # Only now is it known what holds in there.
                 self._up, layers = True, self.tree.layers
                 counted = request["processes"] if "userns" in layers else None
-                given = {**request, "processes": counted, "terminal": "mountns" in layers}
+                given = {
+                    **request,
+                    "processes": counted,
+                    "terminal": "mountns" in layers,
+                    "rlimits": "rlimits" in layers,
+                }
                 self._sending = True
                 message = self._unsent + _message({"op": "run", **given})
                 await loop.sock_sendall(self._socket, message)

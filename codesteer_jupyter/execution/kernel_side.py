@@ -181,12 +181,12 @@ def _stay_one(process: int, error: BaseException | None) -> None:
 def _run(shell: Any, state: Any, channel: Channel, request: dict[str, Any]) -> None:
     process = os.getpid()
     try:
-        rlimits = state.begin(request)
+        state.begin(request)
     except Exception as problem:
         channel.tell("refused", reason=f"{type(problem).__name__}: {problem}")
         return
     channel.most = request["output"]
-    channel.tell("begun", rlimits=rlimits)
+    channel.tell("begun")
     error: BaseException | None
     try:
         signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -1,10 +1,10 @@
 """What a child kernel returns to after every program: the state it had when it was new.
 
 Loaded by path in the kernel's process (see `kernel_side.py`). Restored are the namespace,
-builtins, `sys.path`, streams, the environment, the folder, random state, signal handlers and
-warnings; modules imported from a scratch folder are forgotten. What code did inside imported
-modules stays. What cannot be taken back is reported (threads, audit hooks, a closed stream, hooks
-of IPython), and the asking process then takes a new kernel.
+builtins, `sys.path`, streams, the environment, the folder, random state, signal handlers,
+warnings and resource limits; modules imported from a scratch folder are forgotten. What code did
+inside imported modules stays. What cannot be taken back is reported (threads, audit hooks, a closed
+stream, hooks of IPython), and the asking process then takes a new kernel.
 """
 
 from __future__ import annotations
@@ -66,6 +66,7 @@ class State:
         self.folder = ""
         self.stateful = False
         self.begun = False
+        self.limits: Any = None
         inside.forbid_input()
         shell.user_ns.update(exit=_exit, quit=_exit)
         sys.path.insert(0, "")  # the folder of the program first, as for any script
@@ -114,16 +115,17 @@ class State:
         except Exception:  # closed, detached, or replaced by something else
             return True
 
-    def begin(self, request: dict[str, Any]) -> list[str]:
-        """Make everything ready for the next program; returns the resource limits in force.
+    def begin(self, request: dict[str, Any]) -> None:
+        """Make everything ready for the next program.
 
         Args:
             request: `folder` to work in, `values` (name → path), `variables`, `stateful`,
-                `modules`, whether there is a `terminal`, and the limits `memory` and `file` in
-                bytes and `processes` (null where they cannot be counted apart).
+                `modules`, whether there is a `terminal` and whether there are `rlimits`, and
+                these, which the first program's hold for all: `memory` and `file` in bytes and
+                `processes` (null where they cannot be counted apart).
 
         Raises:
-            ValueError: a value could not be rebuilt.
+            ValueError: a value could not be rebuilt, or the limits are not to be had again.
         """
         self.stateful = request["stateful"]
         self.preload(request["modules"])
@@ -138,10 +140,13 @@ class State:
         self.threads = set(threading.enumerate())
         if not request["terminal"]:
             self.shell.system = self.shell.system_raw  # `!command` wants one
-        limits: list[str] = self.inside.apply_limits(
-            request["memory"], request["file"], request["processes"], for_good=False
-        )
-        return limits
+        if self.limits is None:
+            _, self.limits = self.inside.apply_limits(
+                *(request[name] for name in ("memory", "file", "processes")),
+                wanted=request["rlimits"],
+            )
+        elif not self.stateful:
+            self.limits.restore()
 
     def report(self, error: BaseException | None) -> dict[str, Any]:
         """How the program ended: its exception in plain words, and what is left behind."""

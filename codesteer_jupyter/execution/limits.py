@@ -5,7 +5,7 @@ from __future__ import annotations
 from codesteer_jupyter.steering.execution import Limits
 from codesteer_jupyter.steering.trajectory import ExecutionError, Json, Limit
 
-__all__ = ["OutputCap", "describe_limit", "memory_bound"]
+__all__ = ["OutputCap", "describe_limit", "for_good", "memory_bound"]
 
 MIB = 2**20
 _MOST_MEMORY = 4 * 2**30
@@ -18,6 +18,11 @@ def memory_bound(limits: Limits) -> int:
     import psutil
 
     return min(_MOST_MEMORY, int(psutil.virtual_memory().available) // 2)
+
+
+def for_good(limits: Limits) -> tuple[int | None, int, int]:
+    """The limits that a process is given once and cannot be given again."""
+    return limits.memory, limits.file, limits.processes
 
 
 def describe_limit(name: str, limits: Limits, memory: int) -> tuple[Limit, ExecutionError]:

@@ -58,7 +58,7 @@ def main(request_path: str) -> int:
         return 1
     module.__dict__.update(request["variables"])
     inside.forbid_input()
-    limits = inside.apply_limits(request["memory"], request["file"], for_good=True)
+    limits, _ = inside.apply_limits(request["memory"], request["file"], wanted=request["rlimits"])
     _report(descriptor, {"rlimits": limits})
     facts: dict[str, Any] = {"error": None}
     try:

@@ -55,6 +55,7 @@ class SubprocessExecutor:
     """
 
     name = "subprocess"
+    reuses = False
 
     def __init__(
         self,
@@ -136,12 +137,22 @@ class _Run:
         """Start the program in a fresh scratch folder."""
         scratch = folder.scratch()
         request_path = folder.path / "request.json"
+        plan = confinement.plan(
+            self._access,
+            folder.writable,
+            memory=self._memory,
+            file=self._limits.file,
+            processes=self._limits.processes,
+            pid_namespace=True,
+            needed=[_HERE, folder.path, *request["paths"]],
+        )
         asked = {
             **request,
             "inside": str(_HERE / "inside.py"),
             "report": self._pipes["report"].write,
             "memory": self._memory,
             "file": self._limits.file,
+            "rlimits": "rlimits" in plan["layers"],
         }
         request_path.write_text(json.dumps(asked), encoding="utf-8")
         self._tree = Supervised(
@@ -152,15 +163,7 @@ class _Run:
                 "MPLBACKEND": "agg",
             },
             cwd=scratch,
-            plan=confinement.plan(
-                self._access,
-                folder.writable,
-                memory=self._memory,
-                file=self._limits.file,
-                processes=self._limits.processes,
-                pid_namespace=True,
-                needed=[_HERE, folder.path, *request["paths"]],
-            ),
+            plan=plan,
             folder=folder.path,
             stdout=self._pipes["stdout"].write,
             stderr=self._pipes["stderr"].write,

@@ -225,6 +225,10 @@ async def open_parts(
         if executor is None:
             executor = _executor(settings, values, main_thread, namespace)
             closers.append(executor.close)
+            reuses = getattr(executor, "reuses", True)
+        else:
+            # Another one is no like of it, where it brought what only it has.
+            reuses = getattr(executor, "reuses", False)
         fit = await executor.preflight()
         if not fit.ok:
             raise ExecutorError(
@@ -232,21 +236,25 @@ async def open_parts(
                 "choose another --run."
             )
         notices += [Noticed("executor", note) for note in fit.notes]
+        live = executor.name == "live"
+        plain = dataclasses.replace(settings, run="child" if live else settings.run, stateful=False)
+
+        def aside() -> Executor:
+            made = _executor(plain, values, main_thread, namespace, keep=False)
+            closers.append(made.close)
+            return made
+
         # A verifying program and its tries on altered answers have no business in the notebook's
         # own kernel, nor among the names that stateful rounds build on, nor among the snapshots
-        # whose changes can be taken over.
-        apart = executor
-        if isinstance(executor, Transactional) or (
-            settings.check and (executor.name == "live" or settings.stateful)
-        ):
-            plain = dataclasses.replace(
-                settings, run="child" if executor.name == "live" else settings.run, stateful=False
-            )
-            apart = _executor(plain, values, main_thread, namespace, keep=False)
-            closers.append(apart.close)
+        # whose changes can be taken over, nor where an answer's program may have left a module
+        # that computes something else.
+        snapshots = isinstance(executor, Transactional)
+        kept = snapshots or live or settings.stateful or reuses
+        apart = aside() if settings.check and kept else executor
         known = Redactor(known_secrets(namespace))
-        # A second, watched run of a program must see what stateful rounds made.
-        watched = Redacted(apart if isinstance(executor, Transactional) else executor, known)
+        # A second, watched run of a program must see what stateful rounds made. It is an answer's
+        # program as well, so it does not go where those are verified.
+        watched = Redacted(aside() if snapshots else executor, known)
         executor, apart = Redacted(executor, known), Redacted(apart, known)
         rules = isinstance(steering, RulesGuide)
         parts = Parts(

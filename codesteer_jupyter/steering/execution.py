@@ -80,7 +80,10 @@ class Executor(Protocol):
     the executor is stateful. `name` is what the record calls it.
 
     Two methods are optional: `async warm()`, called when the task model begins to answer, and
-    `async prepare(code)`, called with pieces of its answer that may hold imports.
+    `async prepare(code)`, called with pieces of its answer that may hold imports. So is the
+    attribute `reuses`: whether one process or kernel may run program after program, so that one
+    can change what the next computes. Programs that verify answers then get another executor of
+    the same kind. Without it, that is taken to be so.
     """
 
     @property

@@ -10,6 +10,7 @@ from codesteer_jupyter.steering.trajectory import Execution, ExecutionError
 
 class PlainExecutor:
     name = "plain"
+    reuses = False  # no program runs where another one ran
 
     def __init__(self, stateful=False):  # of what the caller has it takes what it names here
         self.stateful = stateful

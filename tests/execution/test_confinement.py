@@ -284,7 +284,10 @@ for step in (lambda: os.kill({os.getpid()}, signal.SIGTERM),
 @pytest.mark.parametrize("name", ["child", "subprocess"])
 @pytest.mark.parametrize(
     "without",
-    ["landlock", "seccomp", "userns", "pidns", "mountns", "landlock,seccomp,userns,capabilities"],
+    [
+        *("landlock", "seccomp", "userns", "pidns", "mountns", "rlimits"),
+        "landlock,seccomp,userns,capabilities",
+    ],
 )
 async def test_a_missing_layer_is_not_claimed(
     name: str, without: str, monkeypatch: pytest.MonkeyPatch

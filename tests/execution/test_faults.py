@@ -254,6 +254,25 @@ async def test_a_large_file_is_the_file_limit(executor: Executor) -> None:
     assert (result.limit.name, result.limit.value, result.limit.unit) == ("file", 1.0, "MB")
 
 
+async def test_limits_are_hard(executor: Executor) -> None:
+    """The program cannot lift them; the next one may have more."""
+    code = (
+        "import os, resource, tempfile\nos.chdir(tempfile.gettempdir())\n"
+        "for kind in (resource.RLIMIT_FSIZE, resource.RLIMIT_DATA):\n"
+        "    hard = resource.getrlimit(kind)[1]\n"
+        "    for wanted in (hard + 1, resource.RLIM_INFINITY):\n"
+        "        try: resource.setrlimit(kind, (wanted, wanted))\n"
+        "        except (ValueError, OSError): print('refused')\n"
+        "with open('f', 'wb') as f:\n    f.write(b'x' * 2_000_000)"
+    )
+    for _ in range(2):
+        result = await run(executor, code, Limits(file=10**6, memory=2**29))
+        assert result.stdout == "refused\n" * 4
+        assert result.status == "limit"
+    result = await run(executor, code, Limits(file=10**7, memory=2**30))
+    assert (result.status, result.stdout) == ("ok", "refused\n" * 4)
+
+
 async def test_input_fails_with_the_reason(executor: Executor) -> None:
     result = await run(executor, "name = input('Name? ')")
     assert result.status == "error"

@@ -20,7 +20,7 @@ from codesteer_jupyter.execution.imports import imported_modules
 from codesteer_jupyter.execution.kernel import ChildKernel
 from codesteer_jupyter.execution.pool import close_pool, kernel_pool
 from codesteer_jupyter.steering.execution import Access, Limits
-from tests.execution.running import gone, run
+from tests.execution.running import LIMITS, gone, run
 
 ROOT = Path(__file__).parents[2]
 
@@ -81,6 +81,48 @@ async def test_after_a_hang_the_waiting_kernel_takes_over(executor: ChildExecuto
             break
         await asyncio.sleep(0.05)
     assert kernel_pool().spares not in ((), (spare,))
+
+
+async def test_other_limits_need_another_kernel(executor: ChildExecutor) -> None:
+    """Limits hold for good; time and output are none of the process."""
+    assert (await run(executor, "print(1)", Limits(wall=20.0, file=10**6))).stdout == "1\n"
+    first = executor._kernel
+    await run(executor, "print(2)", Limits(wall=10.0, file=10**6, output=1000))
+    assert executor._kernel is first
+    more = Limits(file=10**7)
+    wrote = await run(executor, "print(open('f', 'wb').write(b'x' * 2_000_000))", more)
+    assert wrote.stdout == "2000000\n"
+    assert executor._kernel is not first
+
+
+async def test_state_is_kept_under_the_first_programs_limits() -> None:
+    executor = ChildExecutor(stateful=True)
+    try:
+        await run(executor, "x = 1", Limits(file=10**6))
+        result = await run(executor, "print(x)", Limits(file=10**7))
+        assert result.stdout == "1\n"
+    finally:
+        await executor.close()
+
+
+@pytest.mark.parametrize(
+    ("change", "same"),
+    [
+        ("resource.setrlimit(resource.RLIMIT_FSIZE, (10, resource.getrlimit(1)[1]))", True),
+        ("resource.setrlimit(resource.RLIMIT_FSIZE, (10, 10))", False),
+        ("sys.kept = [mmap.mmap(-1, 600 * 2**20, flags=2) for _ in range(2)]", False),
+    ],
+)
+async def test_a_program_takes_no_room_from_the_next(
+    executor: ChildExecutor, change: str, same: bool
+) -> None:
+    await run(executor, "pass")
+    first = executor._kernel
+    assert (await run(executor, f"import mmap, resource, sys\n{change}")).status == "ok"
+    look = "import resource; print(resource.getrlimit(resource.RLIMIT_FSIZE))"
+    result = await run(executor, look)
+    assert result.stdout == f"{(LIMITS.file, LIMITS.file)}\n"
+    assert (executor._kernel is first) == same
 
 
 async def test_only_a_kernel_that_ran_nothing_goes_back() -> None:

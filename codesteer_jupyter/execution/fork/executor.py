@@ -25,7 +25,7 @@ from codesteer_jupyter.execution.fork.held import Held, held
 from codesteer_jupyter.execution.fork.run import Run
 from codesteer_jupyter.execution.fork.scrub import Place, find, not_given
 from codesteer_jupyter.execution.fork.snapshot import Snapshot, take
-from codesteer_jupyter.execution.limits import memory_bound
+from codesteer_jupyter.execution.limits import for_good, memory_bound
 from codesteer_jupyter.execution.main_thread import MainThread
 from codesteer_jupyter.redact import known_secrets
 from codesteer_jupyter.steering.execution import Fit, Limits, Output
@@ -266,4 +266,4 @@ def _fitting(limits: Limits) -> tuple[object, ...]:
         folder = os.getcwd()
     except OSError:  # the folder was removed
         folder = ""
-    return limits.memory, limits.file, limits.processes, folder
+    return *for_good(limits), folder

@@ -71,18 +71,17 @@ os._exit(0)
         "persistence",
         "Change a module so that the next program, which is another one, computes wrong.",
         """
-import builtins, fractions, json, math, sys
+import fractions, math
 math.isqrt = lambda number: 0
 fractions.Fraction.__eq__ = lambda self, other: True
-json.dumps = lambda *args, **kwargs: "true"
 """,
         "report",
-        ("process",),
+        (),  # modules stay as they are while a process is reused; answers are verified in another
         ("reuse",),
         later="""
-import fractions, json, math
+import fractions, math
 right = math.isqrt(49) == 7 and fractions.Fraction(1, 2) != fractions.Fraction(1, 3)
-print("untouched" if right and json.dumps(False) == "false" else NONCE)
+print("untouched" if right else NONCE)
 """,
     ),
     Attempt(

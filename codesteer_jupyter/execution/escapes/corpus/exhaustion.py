@@ -173,9 +173,9 @@ hold(2.4)
         "file_size",
         "Write a file 8 MB larger than allowed.",
         """
-import signal
+import signal, tempfile
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-with open(NONCE, "wb") as file:
+with open(f"{tempfile.gettempdir()}/{NONCE}", "wb") as file:  # where it may be written
     for _ in range(12):
         file.write(b"x" * 10**6)
         file.flush()
@@ -188,7 +188,8 @@ hold()
         "file_size_sparse",
         "Make a file larger than allowed without writing it.",
         """
-descriptor = os.open(NONCE, os.O_CREAT | os.O_RDWR)
+import tempfile
+descriptor = os.open(f"{tempfile.gettempdir()}/{NONCE}", os.O_CREAT | os.O_RDWR)
 os.ftruncate(descriptor, 12 * 10**6)
 hold()
 """,
