@@ -181,6 +181,20 @@ attempt("system", lambda: bool(__import__("os").listdir("/usr/share")))
     assert found["beside it"] == "secret"
 
 
+def test_what_the_environment_says_is_kept_elsewhere_is_closed(
+    home: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = tmp_path_factory.mktemp("kept")
+    monkeypatch.setenv("IPYTHONDIR", str(kept / "ipython"))
+    monkeypatch.setenv("GNUPGHOME", str(home.parent))  # holds the home: nothing would be readable
+    (kept / "ipython").mkdir()
+    (kept / "data").mkdir()
+    rules = readable([], [], str(home / "work"))
+    assert (str(kept / "data"), "read") in rules
+    assert not [path for path, _ in rules if str(kept / "ipython").startswith(path)]
+    assert (str(home / "work"), "read") in rules or (str(home / "work"), "list") in rules
+
+
 def test_the_interpreter_may_live_in_a_hidden_folder(home: Path) -> None:
     hidden = home / ".pyenv" / "lib"
     hidden.mkdir(parents=True)

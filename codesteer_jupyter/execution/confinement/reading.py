@@ -28,6 +28,13 @@ _FILES_OF_SECRETS = (
     *(".npmrc", ".ssh", ".aws", ".gnupg", ".kube", ".docker", ".azure", ".streamlit"),
 )
 
+# Variables that say where what is usually hidden in the home is kept.
+_NAMED_BY = (
+    *("IPYTHONDIR", "JUPYTER_RUNTIME_DIR", "JUPYTER_CONFIG_DIR", "XDG_RUNTIME_DIR", "GNUPGHOME"),
+    *("AWS_SHARED_CREDENTIALS_FILE", "AWS_CONFIG_FILE", "GOOGLE_APPLICATION_CREDENTIALS"),
+    *("KUBECONFIG", "DOCKER_CONFIG", "NETRC", "PGPASSFILE", "HF_TOKEN_PATH", "KRB5CCNAME"),
+)
+
 
 def _homes() -> tuple[set[str], set[str]]:
     """The homes of this user, and the folders that hold other users' homes."""
@@ -75,7 +82,8 @@ def _hidden(folder: str, patterns: Iterable[str]) -> Iterator[str]:
 
 def closed_places(folder: str) -> set[str]:
     """Every path below which nothing is read unless it is named: hidden files of this user's
-    home, other homes, sockets and credentials of the system, and files of secrets in `folder`.
+    home and what the environment says is kept elsewhere, other homes, sockets and credentials of
+    the system, and files of secrets in `folder`.
     """
     own, around = _homes()
     closed = {*_SOCKETS, *_SPECIAL, *(_OF_ROOT if os.geteuid() == 0 else ())}
@@ -89,6 +97,8 @@ def closed_places(folder: str) -> set[str]:
         }
         if not any(_inside(home, parent) for home in own):
             closed.add(parent)
+    named = (os.path.realpath(os.environ[name]) for name in _NAMED_BY if os.environ.get(name))
+    closed |= {place for place in named if not any(_inside(top, place) for top in (*own, folder))}
     secrets = _hidden(folder, _FILES_OF_SECRETS)
     closed |= {place for place in secrets if not _inside(folder, place)}
     return {path for path in closed if os.path.lexists(path)}
