@@ -22,7 +22,7 @@ from codesteer_jupyter.execution.limits import OutputCap, memory_bound
 from codesteer_jupyter.execution.outcome import Outcome, died, limited, reported
 from codesteer_jupyter.execution.pool import kernel_pool
 from codesteer_jupyter.execution.supervised import Ending
-from codesteer_jupyter.execution.values import MOST_BYTES, pack
+from codesteer_jupyter.execution.values import MOST_BYTES, Packed
 from codesteer_jupyter.execution.watch import Watch
 from codesteer_jupyter.steering.execution import Access, Fit, Limits, Output
 from codesteer_jupyter.steering.trajectory import Execution, Json
@@ -63,12 +63,11 @@ class ChildExecutor:
         self._access = checked(access)
         self._folder = SharedFolder()
         try:
-            self._values = pack(values or {}, self._folder.path / "values", most_bytes)
+            self._values = Packed(values or {}, self._folder.path, most_bytes)
         except BaseException:
             self._folder.remove()
             raise
-        size = sum(os.path.getsize(path) for path in self._values.values())
-        self._begin_seconds = _BEGIN_SECONDS + size / _BYTES_PER_SECOND
+        self._begin_seconds = _BEGIN_SECONDS + self._values.size / _BYTES_PER_SECOND
         self._stateful = stateful
         self._kernel: ChildKernel | None = None
         self._scratch: tuple[ChildKernel | None, str] = (None, "")
@@ -135,7 +134,7 @@ class ChildExecutor:
         request = {
             "code": code,
             "variables": dict(variables),
-            "values": self._values,
+            "values": self._values.names,
             "stateful": self._stateful,
             "memory": memory_bound(limits),
             "file": limits.file,
@@ -150,8 +149,8 @@ class ChildExecutor:
             kernel = self._ready()
             begun: Mapping[str, Any] | None = None
             try:
-                folder = self._round_folder(kernel)
-                begun = await kernel.begin({**request, "folder": folder, "modules": ahead}, seconds)
+                asked = {**request, "folder": self._round_folder(kernel), "modules": ahead}
+                begun = await kernel.begin(asked, self._values.descriptor, seconds)
             finally:
                 if begun is None or begun["told"] != "begun":
                     self._drop()
@@ -180,6 +179,7 @@ class ChildExecutor:
         if kernel is not None:
             kernel_pool().give_back(kernel)
         self._scratch = (None, "")
+        self._values.close()
         self._folder.remove()
 
 

@@ -94,9 +94,10 @@ class State:
         """Make everything ready for the next program; returns the resource limits in force.
 
         Args:
-            request: `folder` to work in, `values` (name → path), `variables`, `stateful`,
-                `modules`, whether there is a `terminal`, and the limits `memory` and `file` in
-                bytes and `processes` (null where they cannot be counted apart).
+            request: `folder` to work in, `values` (their names) in the file of `descriptor` (or
+                null), `variables`, `stateful`, `modules`, whether there is a `terminal`, and the
+                limits `memory` and `file` in bytes and `processes` (null where they cannot be
+                counted apart).
 
         Raises:
             ValueError: a value could not be rebuilt.
@@ -109,7 +110,10 @@ class State:
             os.chdir(self.folder)
             os.environ.update(TMPDIR=self.folder, HOME=self.folder)
             tempfile.tempdir = None
-            self.shell.user_ns.update(self.inside.load_values(request["values"]))
+            values = self.inside.load_values(request["values"], request["descriptor"])
+            self.shell.user_ns.update(values)
+        elif request["descriptor"] is not None:
+            os.close(request["descriptor"])
         self.shell.user_ns.update(request["variables"])
         self.threads = set(threading.enumerate())
         if not request["terminal"]:

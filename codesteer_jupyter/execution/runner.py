@@ -52,7 +52,7 @@ def main(request_path: str) -> int:
     # The folder of the program first, as for any script: here its scratch folder.
     sys.path.insert(0, os.getcwd())
     try:
-        module.__dict__.update(inside.load_values(request["values"]))
+        module.__dict__.update(inside.load_values(request["values"], request["descriptor"]))
     except ValueError as error:
         _report(descriptor, {"values": str(error)})
         return 1
