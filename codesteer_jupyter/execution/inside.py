@@ -20,6 +20,7 @@ __all__ = [
     "PROGRAM",
     "apply_limits",
     "describe",
+    "do_without_sockets",
     "extend_path",
     "load_values",
     "no_input",
@@ -73,6 +74,11 @@ def apply_limits(
         bounds["processes"] = processes
     limited: list[str] = _load("confinement/rlimits.py").limit(bounds, hard=for_good)
     return limited
+
+
+def do_without_sockets() -> None:
+    """See `without_sockets.py`; once in a process, before the program is run."""
+    _load("without_sockets.py").install()
 
 
 def _load(name: str) -> Any:

@@ -219,6 +219,7 @@ def main(arguments: list[str]) -> NoReturn:
     own = list(sys.path)
     inside = _load("inside")
     inside.extend_path(setup["paths"])
+    inside.do_without_sockets()
     shell = make_shell(channel, setup["folder"])
     state = _load("kernel_state").State(shell, inside, own)
     channel.tell("ready")

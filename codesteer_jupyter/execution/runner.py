@@ -58,6 +58,7 @@ def main(request_path: str) -> int:
         return 1
     module.__dict__.update(request["variables"])
     inside.forbid_input()
+    inside.do_without_sockets()
     limits = inside.apply_limits(request["memory"], request["file"], for_good=True)
     _report(descriptor, {"rlimits": limits})
     facts: dict[str, Any] = {"error": None}
