@@ -267,7 +267,7 @@ async def test_a_run_is_widened_by_paths(
 
 SEEK = """
 import glob, os
-print(len(glob.glob(base + '/codesteer-run-*')) > 1)
+print(bool(glob.glob(base + '/codesteer-run-*')))
 places = [os.path.join(*found) for found in (
     (folder, name) for top in glob.glob(base + '/codesteer-run-*')
     for folder, _, names in os.walk(top) for name in names
