@@ -22,7 +22,7 @@ from codesteer_jupyter.execution.limits import OutputCap
 from codesteer_jupyter.execution.outcome import Outcome, died, limited, reported
 from codesteer_jupyter.execution.pool import kernel_pool
 from codesteer_jupyter.execution.supervised import Ending
-from codesteer_jupyter.execution.values import MOST_BYTES, pack
+from codesteer_jupyter.execution.values import MOST_BYTES, Packed
 from codesteer_jupyter.execution.watch import Watch
 from codesteer_jupyter.steering.execution import Access, Fit, Limits, Output
 from codesteer_jupyter.steering.trajectory import Execution, Json
@@ -64,12 +64,11 @@ class ChildExecutor:
         self._access = checked(access)
         self._folder = SharedFolder()
         try:
-            self._values = pack(values or {}, self._folder.path / "values", most_bytes)
+            self._values = Packed(values or {}, self._folder.path, most_bytes)
         except BaseException:
             self._folder.remove()
             raise
-        size = sum(os.path.getsize(path) for path in self._values.values())
-        self._begin_seconds = _BEGIN_SECONDS + size / _BYTES_PER_SECOND
+        self._begin_seconds = _BEGIN_SECONDS + self._values.size / _BYTES_PER_SECOND
         self._stateful = stateful
         self._kernel: ChildKernel | None = None
         self._scratch: tuple[ChildKernel | None, str] = (None, "")
@@ -140,7 +139,7 @@ class ChildExecutor:
         request = {
             "code": code,
             "variables": dict(variables),
-            "values": self._values,
+            "values": self._values.names,
             "stateful": self._stateful,
             "file": limits.file,
             "processes": limits.processes,
@@ -155,11 +154,9 @@ class ChildExecutor:
             kernel.bind(limits)
             begun: Mapping[str, Any] | None = None
             try:
-                folder = self._round_folder(kernel)
-                begun = await kernel.begin(
-                    {**request, "memory": kernel.memory, "folder": folder, "modules": ahead},
-                    seconds,
-                )
+                asked = {**request, "memory": kernel.memory, "modules": ahead}
+                asked["folder"] = self._round_folder(kernel)
+                begun = await kernel.begin(asked, self._values.descriptor, seconds)
             finally:
                 if begun is None or begun["told"] != "begun":
                     self._drop()
@@ -188,6 +185,7 @@ class ChildExecutor:
         if kernel is not None:
             kernel_pool().give_back(kernel)
         self._scratch = (None, "")
+        self._values.close()
         self._folder.remove()
 
 

@@ -56,7 +56,12 @@ class Area:
 
 
 class PrivateFolder(Area):
-    """A fresh folder only this user can read (mode 0700), with a short path.
+    """A fresh folder of this user's, with a short path.
+
+    Not even this user can list it, and everything in it but a lock is in folders whose names
+    cannot be guessed (`unguessed`; its own is `inner`). Generated code reads the temporary folder
+    and knows its own place in there, but what another run has beside it is not to be found. It
+    cannot change a folder's mode.
 
     It is removed by `remove`, when this process ends, or, after a `kill -9`, by the supervisor
     of a running program or else by the next executor of this user.
@@ -67,10 +72,17 @@ class PrivateFolder(Area):
         short = base if len(base) < _LONGEST else "/tmp"  # noqa: S108 - mkdtemp makes it private
         _remove_abandoned(Path(short))
         self.path = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=short))
+        self.inner = self.unguessed()
+        self.inner.mkdir(mode=0o700)
         lock = os.open(self.path / "lock", os.O_CREAT | os.O_RDWR, 0o600)
         _locked(lock)
-        Area.__init__(self, self.path)
+        self.path.chmod(0o300)
+        Area.__init__(self, self.inner)
         self._remove = weakref.finalize(self, _end, str(self.path), lock, os.getpid())
+
+    def unguessed(self) -> Path:
+        """A path in it that nobody finds who is not told, for a folder that is to be made."""
+        return self.path / os.urandom(8).hex()
 
     def remove(self) -> None:
         """Remove it with everything in it; calling it twice is fine."""
@@ -78,7 +90,7 @@ class PrivateFolder(Area):
 
 
 class SharedFolder:
-    """A fresh folder below a private one that all of this process share. So whichever supervisor
+    """A fresh folder in a private one that all of this process share. So whichever supervisor
     outlives a `kill -9` of the process removes them all.
 
     Attributes:
@@ -89,7 +101,6 @@ class SharedFolder:
     _lock = threading.Lock()
     _root: PrivateFolder | None = None
     _owner = 0
-    _made = 0
     _alive: ClassVar[set[str]] = set()
 
     def __init__(self) -> None:
@@ -98,9 +109,8 @@ class SharedFolder:
             if kind._root is None or kind._owner != os.getpid() or not kind._alive:
                 kind._root, kind._owner = PrivateFolder(), os.getpid()
                 kind._alive.clear()
-            kind._made += 1
-            self.root = kind._root.path
-            self.path = self.root / f"e{kind._made}"
+            self.root = kind._root
+            self.path = self.root.unguessed()
             self.path.mkdir(mode=0o700)
             kind._alive.add(str(self.path))
 
@@ -141,12 +151,18 @@ def _end(path: str, lock: int, owner: int) -> None:
     if os.getpid() != owner:  # a fork of the owner
         return
     for _ in range(3):  # a process that is just dying may still add a file
-        shutil.rmtree(path, ignore_errors=True)
+        _remove_unlisted(path)
         if not os.path.exists(path):
             break
         time.sleep(0.02)
     with contextlib.suppress(OSError):
         os.close(lock)
+
+
+def _remove_unlisted(path: str | Path) -> None:
+    with contextlib.suppress(OSError):
+        os.chmod(path, 0o700)
+    shutil.rmtree(path, ignore_errors=True)
 
 
 def _locked(descriptor: int) -> bool:
@@ -174,6 +190,6 @@ def _remove_abandoned(base: Path) -> None:
             descriptor = os.open(lock, os.O_RDWR)
             try:
                 if _locked(descriptor):
-                    shutil.rmtree(lock.parent, ignore_errors=True)
+                    _remove_unlisted(lock.parent)
             finally:
                 os.close(descriptor)

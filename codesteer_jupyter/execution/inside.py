@@ -13,10 +13,18 @@ import os
 import pickle
 import sys
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
-__all__ = ["PROGRAM", "apply_limits", "describe", "extend_path", "load_values", "no_input"]
+__all__ = [
+    "PROGRAM",
+    "apply_limits",
+    "describe",
+    "do_without_sockets",
+    "extend_path",
+    "load_values",
+    "no_input",
+]
 
 PROGRAM = "<program>"
 """What tracebacks call the file of the generated code."""
@@ -34,15 +42,20 @@ def extend_path(folders: list[str]) -> None:
     sys.path.extend(folder for folder in folders if folder not in sys.path)
 
 
-def load_values(paths: Mapping[str, str]) -> dict[str, Any]:
-    """The `--with` values, rebuilt from the bytes this user's own process wrote."""
-    values = {}
-    for name, path in paths.items():
-        try:
-            with open(path, "rb") as file:
+def load_values(names: Sequence[str], descriptor: int | None) -> dict[str, Any]:
+    """The `--with` values, rebuilt from the bytes this user's own process wrote, and their file
+    closed.
+    """
+    values: dict[str, Any] = {}
+    if descriptor is None:
+        return values
+    with open(descriptor, "rb") as file:
+        file.seek(0)  # where in it is read is shared with those who read it before
+        for name in names:
+            try:
                 values[name] = pickle.load(file)  # noqa: S301 - written by the asking process
-        except Exception as error:
-            raise ValueError(f"{name}: {type(error).__name__}: {error}") from error
+            except Exception as error:
+                raise ValueError(f"{name}: {type(error).__name__}: {error}") from error
     return values
 
 
@@ -57,17 +70,29 @@ def apply_limits(
     are counted where a user namespace counts those of this run only. `wanted`: whether the
     layer `rlimits` is to be in force at all.
     """
-    path = os.path.join(os.path.dirname(os.path.abspath(__file__)), "confinement", "rlimits.py")
-    spec = importlib.util.spec_from_file_location("codesteer_rlimits", path)
-    if spec is None or spec.loader is None:
-        raise ImportError(path)
-    rlimits = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(rlimits)
     bounds = {"file": file, "data": memory}
     if processes is not None:
         bounds["processes"] = processes
+    rlimits = _load("confinement/rlimits.py")
     limited: list[str] = rlimits.limit(bounds) if wanted else []
     return limited, rlimits.Kept()
+
+
+def do_without_sockets() -> None:
+    """See `without_sockets.py`; once in a process, before the program is run."""
+    _load("without_sockets.py").install()
+
+
+def _load(name: str) -> Any:
+    path = os.path.join(os.path.dirname(os.path.abspath(__file__)), name)
+    spec = importlib.util.spec_from_file_location(
+        f"codesteer_{os.path.basename(name).removesuffix('.py')}", path
+    )
+    if spec is None or spec.loader is None:
+        raise ImportError(path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 def describe(error: BaseException, ours: Callable[[str], bool]) -> dict[str, Any]:

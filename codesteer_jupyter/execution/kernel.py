@@ -36,6 +36,7 @@ __all__ = ["ChildKernel", "Damaged", "started_alike"]
 _HERE = Path(__file__).parent
 _KERNEL_SIDE = str(_HERE / "kernel_side.py")
 _START_SECONDS = 60.0
+_FULL = 0.005  # seconds until a full socket is tried again
 _SLACK = 2**16  # of a message beside the output it carries
 
 
@@ -59,7 +60,7 @@ class ChildKernel:
 
     Args:
         folder: to be made, the kernel's own.
-        root: what to remove if this process is killed; all values are below it.
+        root: what to remove if this process is killed.
         access: what code may do beyond the default confinement.
 
     Attributes:
@@ -102,7 +103,7 @@ class ChildKernel:
                     access,
                     self.area.writable,
                     pid_namespace=True,
-                    needed=[_HERE, root, *import_paths()],
+                    needed=[_HERE, folder, *import_paths()],
                 ),
                 stdout=self.streams["stdout"].write,
                 stderr=self.streams["stderr"].write,
@@ -148,16 +149,18 @@ class ChildKernel:
         _, most = self._bound = self._bound or (limits, memory)
         self.memory = min(memory, most)
 
-    async def begin(self, request: Mapping[str, Any], seconds: float) -> dict[str, Any] | None:
+    async def begin(
+        self, request: Mapping[str, Any], descriptor: int | None, seconds: float
+    ) -> dict[str, Any] | None:
         """Ask for a program. What was told when it began (or was `refused`), or None: it died or
         did not begin within `seconds`.
 
         Args:
             request: see `kernel_side.py` and `State.begin`.
+            descriptor: of the file its values are in.
             seconds: for the kernel to be up, to restore itself, and to rebuild values.
         """
         self.fresh = False
-        loop = asyncio.get_running_loop()
         self._discard()
         self.most = int(request["output"])
         try:
@@ -174,12 +177,24 @@ class ChildKernel:
                     "rlimits": "rlimits" in layers,
                 }
                 self._sending = True
-                message = self._unsent + _message({"op": "run", **given})
-                await loop.sock_sendall(self._socket, message)
+                await self._send(_message({"op": "run", **given}), descriptor)
                 self._sending, self._unsent = False, b""
                 return await self._first("begun", "refused")
         except (TimeoutError, OSError, Damaged):
             return None
+
+    async def _send(self, message: bytes, descriptor: int | None) -> None:
+        loop = asyncio.get_running_loop()
+        if self._unsent:
+            await loop.sock_sendall(self._socket, self._unsent)
+        while descriptor is not None:
+            try:
+                socket.send_fds(self._socket, [message[:1]], [descriptor])
+            except BlockingIOError:  # it is importing, and has not read what it was asked before
+                await asyncio.sleep(_FULL)
+            else:
+                message, descriptor = message[1:], None
+        await loop.sock_sendall(self._socket, message)
 
     async def ready(self) -> None:
         """Wait until it is up.

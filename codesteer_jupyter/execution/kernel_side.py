@@ -7,7 +7,8 @@ A message is its length (4 bytes, big endian) and JSON. Asked are, in `op`:
 
 * `setup` (first): `paths` to import from, the `folder` to live in;
 * `preload`: `modules` to import ahead of their use, see `kernel_state.py`;
-* `run`: `code`, and what `State.begin` needs.
+* `run`: `code`, and what `State.begin` needs; the file of its values comes as a descriptor with
+  the first byte.
 
 Told are, in `told`: `ready`, `begun` or `refused` (with `reason`), `display`, and `ended`.
 """
@@ -54,11 +55,16 @@ class Channel:
 
     def receive(self) -> dict[str, Any] | None:
         """The next thing asked, or None when the asking process is gone."""
-        head = self._exactly(4)
-        if head is None:
-            return None
+        head, given = b"", None
+        while len(head) < 4:
+            part, descriptors, _, _ = socket.recv_fds(self._socket, 4 - len(head), 1)
+            if not part:
+                return None
+            head += part
+            for given in descriptors:
+                os.set_inheritable(given, False)
         data = self._exactly(int.from_bytes(head, "big"))
-        return None if data is None else json.loads(data)
+        return None if data is None else {**json.loads(data), "descriptor": given}
 
     def _exactly(self, size: int) -> bytes | None:
         data = bytearray()
@@ -213,6 +219,7 @@ def main(arguments: list[str]) -> NoReturn:
     own = list(sys.path)
     inside = _load("inside")
     inside.extend_path(setup["paths"])
+    inside.do_without_sockets()
     shell = make_shell(channel, setup["folder"])
     state = _load("kernel_state").State(shell, inside, own)
     channel.tell("ready")

@@ -119,10 +119,11 @@ class State:
         """Make everything ready for the next program.
 
         Args:
-            request: `folder` to work in, `values` (name → path), `variables`, `stateful`,
-                `modules`, whether there is a `terminal` and whether there are `rlimits`, and
-                these, which the first program's hold for all: `memory` and `file` in bytes and
-                `processes` (null where they cannot be counted apart).
+            request: `folder` to work in, `values` (their names) in the file of `descriptor` (or
+                null), `variables`, `stateful`, `modules`, whether there is a `terminal` and
+                whether there are `rlimits`, and these, which the first program's hold for all:
+                `memory` and `file` in bytes and `processes` (null where they cannot be counted
+                apart).
 
         Raises:
             ValueError: a value could not be rebuilt, or the limits are not to be had again.
@@ -135,7 +136,10 @@ class State:
             os.chdir(self.folder)
             os.environ.update(TMPDIR=self.folder, HOME=self.folder)
             tempfile.tempdir = None
-            self.shell.user_ns.update(self.inside.load_values(request["values"]))
+            values = self.inside.load_values(request["values"], request["descriptor"])
+            self.shell.user_ns.update(values)
+        elif request["descriptor"] is not None:
+            os.close(request["descriptor"])
         self.shell.user_ns.update(request["variables"])
         self.threads = set(threading.enumerate())
         if not request["terminal"]:

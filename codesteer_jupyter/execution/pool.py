@@ -34,7 +34,6 @@ class KernelPool:
         self._folder = SharedFolder()
         self._most = spares
         self._spares: list[ChildKernel] = []
-        self._started = 0
         self._modules: dict[str, None] = {}
         self._lock = threading.Lock()
         self._process = os.getpid()
@@ -100,8 +99,8 @@ class KernelPool:
                 del self._modules[name]
 
     def _start(self, access: Access) -> ChildKernel:
-        self._started += 1
-        return ChildKernel(self._folder.path / f"k{self._started}", self._folder.root, access)
+        root = self._folder.root
+        return ChildKernel(root.unguessed(), root.path, access)
 
     def close(self) -> None:
         """End the kernels that wait, and remove the folder. Calling it twice is fine; in a fork

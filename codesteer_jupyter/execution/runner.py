@@ -52,12 +52,13 @@ def main(request_path: str) -> int:
     # The folder of the program first, as for any script: here its scratch folder.
     sys.path.insert(0, os.getcwd())
     try:
-        module.__dict__.update(inside.load_values(request["values"]))
+        module.__dict__.update(inside.load_values(request["values"], request["descriptor"]))
     except ValueError as error:
         _report(descriptor, {"values": str(error)})
         return 1
     module.__dict__.update(request["variables"])
     inside.forbid_input()
+    inside.do_without_sockets()
     limits, _ = inside.apply_limits(request["memory"], request["file"], wanted=request["rlimits"])
     _report(descriptor, {"rlimits": limits})
     facts: dict[str, Any] = {"error": None}

@@ -29,7 +29,7 @@ from codesteer_jupyter.execution.limits import OutputCap, memory_bound
 from codesteer_jupyter.execution.outcome import died, limited, reported
 from codesteer_jupyter.execution.pipes import Pipe
 from codesteer_jupyter.execution.supervised import Ending, Supervised
-from codesteer_jupyter.execution.values import MOST_BYTES, pack
+from codesteer_jupyter.execution.values import MOST_BYTES, Packed
 from codesteer_jupyter.execution.watch import Watch
 from codesteer_jupyter.steering.execution import Access, Fit, Limits, Output
 from codesteer_jupyter.steering.trajectory import Execution
@@ -67,7 +67,7 @@ class SubprocessExecutor:
         self._access = checked(access)
         self._folder = PrivateFolder()
         try:
-            self._values = pack(values or {}, self._folder.path / "values", most_bytes)
+            self._values = Packed(values or {}, self._folder.inner, most_bytes)
         except BaseException:
             self._folder.remove()
             raise
@@ -89,12 +89,13 @@ class SubprocessExecutor:
         async with self._busy:
             if self._closed:
                 raise ExecutorError("This executor is closed; start a new run.")
-            program = self._folder.path / "program.py"
+            program = self._folder.inner / "program.py"
             program.write_bytes(code.encode("utf-8", "surrogatepass"))
             request = {
                 "program": str(program),
                 "paths": self._paths,
-                "values": self._values,
+                "values": self._values.names,
+                "descriptor": self._values.descriptor,
                 "variables": dict(variables or {}),
             }
             inner = _Run(limits, self._access)
@@ -115,6 +116,7 @@ class SubprocessExecutor:
         self._closed = True
         if self._tree is not None:
             self._tree.kill()
+        self._values.close()
         self._folder.remove()
 
 
@@ -136,7 +138,7 @@ class _Run:
     def start(self, request: dict[str, Any], folder: PrivateFolder) -> Supervised:
         """Start the program in a fresh scratch folder."""
         scratch = folder.scratch()
-        request_path = folder.path / "request.json"
+        request_path = folder.inner / "request.json"
         plan = confinement.plan(
             self._access,
             folder.writable,
@@ -144,7 +146,7 @@ class _Run:
             file=self._limits.file,
             processes=self._limits.processes,
             pid_namespace=True,
-            needed=[_HERE, folder.path, *request["paths"]],
+            needed=[_HERE, folder.inner, *request["paths"]],
         )
         asked = {
             **request,
@@ -155,8 +157,11 @@ class _Run:
             "rlimits": "rlimits" in plan["layers"],
         }
         request_path.write_text(json.dumps(asked), encoding="utf-8")
+        # Command lines may be seen by others, so the folder's name is in none.
+        seen = os.path.relpath(request_path, scratch)
+        values = asked["descriptor"]
         self._tree = Supervised(
-            [sys.executable, "-I", "-X", "utf8", str(_HERE / "runner.py"), str(request_path)],
+            [sys.executable, "-I", "-X", "utf8", str(_HERE / "runner.py"), seen],
             env={
                 **allowed_environment(),
                 **own_folders(scratch, folder.fonts),
@@ -167,7 +172,7 @@ class _Run:
             folder=folder.path,
             stdout=self._pipes["stdout"].write,
             stderr=self._pipes["stderr"].write,
-            pass_fds=(self._pipes["report"].write,),
+            pass_fds=(self._pipes["report"].write, *(() if values is None else (values,))),
         )
         for pipe in self._pipes.values():
             pipe.close_writer()

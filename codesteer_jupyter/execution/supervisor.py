@@ -308,6 +308,8 @@ def main(arguments: list[str]) -> int:
     if orphaned and folder:
         import shutil
 
+        with contextlib.suppress(OSError):
+            os.chmod(folder, 0o700)  # its owner keeps it from being listed
         shutil.rmtree(folder, ignore_errors=True)
     return 0
 

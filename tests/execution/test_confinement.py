@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import sys
+import tempfile
 import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -262,6 +263,42 @@ async def test_a_run_is_widened_by_paths(
     ):
         with pytest.raises(UsageError, match=f"{flag} .* does not exist"):
             resolve(name, access=access)
+
+
+SEEK = """
+import glob, os
+print(bool(glob.glob(base + '/codesteer-run-*')))
+places = [os.path.join(*found) for found in (
+    (folder, name) for top in glob.glob(base + '/codesteer-run-*')
+    for folder, _, names in os.walk(top) for name in names
+)]
+above = os.getcwd()
+while above != base:
+    places += [os.path.join(folder, name) for folder, _, names in os.walk(above) for name in names]
+    above = os.path.dirname(above)
+places += glob.glob(base + '/codesteer-run-*/*/values/*') + glob.glob('/proc/[0-9]*/fd/*')
+for place in places:
+    try:
+        with open(os.open(place, os.O_RDONLY | os.O_NONBLOCK), 'rb') as file:
+            if file.seekable() and b'the other' + b' frame' in file.read(10**6):
+                print('found', place)
+    except OSError:
+        pass
+"""
+
+
+@LINUX
+@pytest.mark.parametrize("holds", ["child", "subprocess"])
+async def test_what_another_run_was_given_is_not_found(executor: Executor, holds: str) -> None:
+    needs("capabilities", "landlock", "seccomp")
+    holder = resolve(holds, values={"frame": "the other frame"})
+    try:
+        wrote = await run(holder, "print(open('kept', 'w').write(frame))", LIMITS)
+        assert wrote.stdout == "15\n", wrote
+        result = await run(executor, SEEK, LIMITS, {"base": tempfile.gettempdir()})
+        assert result.stdout == "True\n", result
+    finally:
+        await holder.close()
 
 
 @LINUX

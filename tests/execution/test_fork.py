@@ -227,6 +227,12 @@ def test_what_programs_do_works(fork: KernelFork, kernel: Kernel, code: str, sai
         ("numpy", "a = numpy.ones((300, 300)); print((a @ a)[0, 0])", "300"),
         ("torch", "a = torch.ones(300, 300); print(float((a @ a).relu()[0, 0]))", "300"),
         (
+            "torch",
+            "from torch.utils.data import DataLoader as D\n"
+            "print(sum(int(a.sum()) for a in D(torch.arange(90), 2, num_workers=2)))",
+            "4005",
+        ),
+        (
             "sklearn",
             "from sklearn.cluster import KMeans as K; print(K(2).fit([[0.], [1.]]).n_iter_ > 0)",
             "True",

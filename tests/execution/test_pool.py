@@ -236,7 +236,7 @@ async def test_closing_the_pool_leaves_nothing(executor: ChildExecutor) -> None:
     await executor.warm()
     spare = await waiting()
     left = pids(spare)
-    folder, root = spare.folder, spare.folder.parents[1]
+    folder, root = spare.folder, spare.folder.parent
     await executor.close()
     assert folder.is_dir()
     close_pool()
@@ -255,7 +255,7 @@ async def main():
     await executor.warm()
     (spare,) = kernel_pool().spares
     await spare.ready()
-    print(spare.folder.parents[1])
+    print(spare.folder.parent)
     print(*(p.pid for p in psutil.Process().children(recursive=True)), flush=True)
     {then}
 

@@ -23,7 +23,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NoReturn, TextIO
 
-from codesteer_jupyter.execution import confinement
+from codesteer_jupyter.execution import confinement, without_sockets
 from codesteer_jupyter.execution.capture import Capture
 from codesteer_jupyter.execution.changes import Names
 from codesteer_jupyter.execution.contents import Contents
@@ -108,6 +108,7 @@ class _Snapshot:
         neutralise(keep={given.end.fileno()})
         _die_with(kernel)  # entering a user namespace may have cleared it
         _libc.prctl(_PR_SET_DUMPABLE, 1, 0, 0, 0)  # and this: the kernel reads values from here
+        without_sockets.install()
         self._sender.send({"kind": "ready", "isolation": isolation})
         self._parts: list[memoryview] = []
         self._looks: Contents | None = None
