@@ -322,10 +322,15 @@ def test_kill_9_of_the_asking_process_leaves_nothing(name: str, tmp_path: Path) 
     assert not folder.exists()
 
 
-def test_names_are_resolved() -> None:
-    assert resolve("auto").name == "subprocess"
-    assert resolve("auto", stateful=True).name == "child"
-    assert resolve("Child").name == "child"
+async def test_names_are_resolved() -> None:
+    for asked, stateful, got in (
+        ("auto", False, "subprocess"),
+        ("auto", True, "child"),
+        ("Child", False, "child"),
+    ):
+        made = resolve(asked, stateful=stateful)
+        assert made.name == got
+        await made.close()
     with pytest.raises(UsageError, match="did you mean 'subprocess'"):
         resolve("subproces")
     with pytest.raises(UsageError, match="--run child with --stateful"):
