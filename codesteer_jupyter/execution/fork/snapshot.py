@@ -27,6 +27,7 @@ __all__ = ["Snapshot", "take"]
 _READ = 2**18
 _AGAIN = (0.02, 0.2)  # seconds until what was left is looked for again
 _PAGE = os.sysconf("SC_PAGE_SIZE")
+_TO_GROUP = 4  # PIDFD_SIGNAL_PROCESS_GROUP of linux/pidfd.h: never another group of that number
 
 
 @dataclass
@@ -89,13 +90,28 @@ class Snapshot:
 
     def _reap(self, how: int) -> None:
         try:
-            pid, status = os.waitpid(self.pid, how)
+            # Seen first, collected later: until then nobody else can get the group's number, so
+            # what the process left behind is reached by it.
+            if os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOWAIT | how) is None:
+                return
+            self._kill_group()
+            _, status = os.waitpid(self.pid, 0)
         except ChildProcessError:  # the user's own code waited for every child
+            self._kill_group()
             self._ending = self._ending or Ending(signal=signal.SIGKILL)
             return
-        if pid:
-            number = os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0
-            self._ending = Ending(number, os.WEXITSTATUS(status) if os.WIFEXITED(status) else 0)
+        number = os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0
+        self._ending = Ending(number, os.WEXITSTATUS(status) if os.WIFEXITED(status) else 0)
+
+    def _kill_group(self) -> None:
+        """Kill what is left of the group of a process that has ended."""
+        try:
+            signal.pidfd_send_signal(self.ended, signal.SIGKILL, None, _TO_GROUP)
+        except ProcessLookupError:
+            return
+        except OSError:  # Linux before 6.9
+            with contextlib.suppress(OSError):
+                os.killpg(self.pid, signal.SIGKILL)
 
     # -- signals ----------------------------------------------------------------------------------
 

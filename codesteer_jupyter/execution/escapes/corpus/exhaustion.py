@@ -22,8 +22,10 @@ def _bomb(
     )
 
 
-def _stay(name: str, tries: str, work: str, *needs: str) -> Attempt:
-    """A process that marks itself and lives 8 s longer than it may."""
+def _stay(name: str, tries: str, work: str, *needs: str, then: str = "") -> Attempt:
+    """A process that marks itself and lives 8 s longer than it may; `then` is what the program
+    does once it is there.
+    """
     body = "".join(f"    {line}\n" for line in work.strip().splitlines())
     program = f"""
 ready, tell = os.pipe()
@@ -44,6 +46,7 @@ if first == 0:
         os._exit(0)
 os.close(tell)
 os.read(ready, 1)
+{then}
 """
     return Attempt(
         *(name, "survivors", tries, program, "survivor", ("supervisor", "pidns", "process_group")),
@@ -275,6 +278,18 @@ except OSError:
     pass
 last()
 """,
+    ),
+    _stay(
+        "survivor_of_exited_program",
+        "Leave a process, and end the program's own one before anything can be said of it.",
+        "last()",
+        then="os._exit(3)",
+    ),
+    _stay(
+        "survivor_of_crashed_program",
+        "Leave a process, and crash the program's own one.",
+        "last()",
+        then="os.kill(os.getpid(), signal.SIGSEGV)",
     ),
     Attempt(
         "survivor_busy_maker",
