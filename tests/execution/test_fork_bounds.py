@@ -45,3 +45,36 @@ def test_what_a_program_that_ended_itself_left_is_ended(fork: KernelFork, end: s
     result = ask(fork, code)
     assert result.status == "killed"
     assert gone(int(result.stdout))
+
+
+# -- memory ----------------------------------------------------------------------------------------
+
+
+def test_the_kernels_own_memory_does_not_count(fork: KernelFork, kernel: Kernel) -> None:
+    """Nor that of processes the program forks, which share it, too."""
+    limits = Limits(memory=150 * 2**20)
+    kernel.execute("big = bytearray(b'x') * 600_000_000").check()
+    try:
+        quiet = "import os, time\nchildren = []\n"
+        assert ask(fork, f"{quiet}time.sleep(0.4)", limits).status == "ok"
+        forked = "for _ in range(3):\n    if os.fork() == 0: time.sleep(0.5); os._exit(0)\n"
+        assert ask(fork, f"{quiet}{forked}time.sleep(0.4)", limits).status == "ok"
+        written = ask(
+            fork, "for at in range(0, len(big), 4096): big[at] = 1\nwhile True: pass", limits
+        )
+        assert written.limit is not None and written.limit.name == "memory"
+    finally:
+        kernel.execute("del big")
+
+
+def test_memory_shared_by_the_programs_own_processes_counts_once(fork: KernelFork) -> None:
+    code = (
+        "import os, time\nheld = []\n"
+        "for _ in range({}):\n    held.append(bytearray(os.urandom(1024)) * 80_000)\n"
+        "    if os.fork() == 0: time.sleep(60); os._exit(0)\n"
+        "time.sleep(0.5)"
+    )
+    limits = Limits(memory=300 * 2**20)
+    assert ask(fork, code.format(2), limits).status == "ok"
+    more = ask(fork, code.format(6), limits)
+    assert more.limit is not None and more.limit.name == "memory"

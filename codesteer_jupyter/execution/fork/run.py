@@ -41,7 +41,7 @@ class Run:
         self._hit: str | None = None
         self._ending: Ending | None = None
         self._woken = asyncio.Event()
-        self._watch = Watch(snapshot, limits, self._memory)
+        self._watch = Watch(snapshot.group, limits, self._memory)
         self._computed = 0.0
         self.stood_still = False
 
@@ -104,9 +104,9 @@ class Run:
         """
         if hit != "wall":
             return
-        computed = self._snapshot.computed() - self._computed
+        computed = self._snapshot.group.computed() - self._computed
         idle = computed <= max(_IDLE * self._limits.wall, 0.02)
-        self.stood_still = idle and self._snapshot.waits_for_a_lock()
+        self.stood_still = idle and self._snapshot.group.waits_for_a_lock()
 
     def _arrived(self) -> Iterator[Output]:
         for message in self._snapshot.messages():
@@ -128,7 +128,7 @@ class Run:
             self._snapshot.isolation = tuple(map(str, layers)) if isinstance(layers, list) else ()
         elif kind == "begun":
             self._watch.restart()
-            self._computed = self._snapshot.computed()
+            self._computed = self._snapshot.group.computed()
         elif kind == "display" and isinstance(message.get("output"), dict):
             kept = self._cap.display(message["output"])
             if kept is not None:

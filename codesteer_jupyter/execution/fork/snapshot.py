@@ -19,14 +19,14 @@ from typing import Any
 
 from codesteer_jupyter.execution.fork import forked
 from codesteer_jupyter.execution.fork.channel import Frames, Sender
+from codesteer_jupyter.execution.fork.group import Group, shared_at_fork
 from codesteer_jupyter.execution.fork.guardian import guardian
-from codesteer_jupyter.execution.supervised import Ending, Usage
+from codesteer_jupyter.execution.supervised import Ending
 
 __all__ = ["Snapshot", "take"]
 
 _READ = 2**18
 _AGAIN = (0.02, 0.2)  # seconds until what was left is looked for again
-_PAGE = os.sysconf("SC_PAGE_SIZE")
 _TO_GROUP = 4  # PIDFD_SIGNAL_PROCESS_GROUP of linux/pidfd.h: never another group of that number
 
 
@@ -39,6 +39,7 @@ class Snapshot:
         ended: a descriptor that becomes readable when it ends.
         out, err: what is written to its descriptors 1 and 2.
         end: this side of the socket.
+        group: the process and all it started, measured.
         isolation: layers that are in force, once it has said so.
     """
 
@@ -47,6 +48,7 @@ class Snapshot:
     out: int
     err: int
     end: socket.socket
+    group: Group
     isolation: tuple[str, ...] = ()
     frames: Frames = field(default_factory=Frames)
     _ending: Ending | None = None
@@ -152,7 +154,7 @@ class Snapshot:
                 asyncio.get_running_loop().call_later(delay, self._kill_others)
 
     def _kill_others(self) -> None:
-        for pid, _ in self._members() if self._ending is None else ():
+        for pid, _ in self.group.members() if self._ending is None else ():
             if pid != self.pid:
                 with contextlib.suppress(OSError):
                     os.kill(pid, signal.SIGKILL)
@@ -190,61 +192,6 @@ class Snapshot:
         os.close(self.ended)
         guardian().done(self.pid)
 
-    # -- measuring --------------------------------------------------------------------------------
-
-    def usage(self) -> Usage:
-        """Resident bytes of the group, which count what is shared with the kernel, too."""
-        memory = count = 0
-        for pid, pages in self._members():
-            memory += pages * _PAGE
-            count += pid != self.pid
-        return Usage(memory, count)
-
-    def exact_memory(self) -> int:
-        """Bytes that belong to the group alone: not those still shared with the kernel."""
-        total = 0
-        for pid, _ in self._members():
-            with (
-                contextlib.suppress(OSError, ValueError),
-                open(f"/proc/{pid}/smaps_rollup", "rb") as file,
-            ):
-                for line in file:
-                    if line.startswith((b"Private_", b"Swap:")):
-                        total += int(line.split()[1]) * 1024
-        return total
-
-    def computed(self) -> float:
-        """Processor time of the process itself so far, s; 0 where it is gone."""
-        try:
-            with open(f"/proc/{self.pid}/stat", "rb") as file:
-                # Fields of proc(5), counted after the name: 11 user, 12 system ticks.
-                fields = file.read().rpartition(b")")[2].split()
-            return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-        except (OSError, IndexError, ValueError):
-            return 0.0
-
-    def waits_for_a_lock(self) -> bool:
-        """Whether its main thread waits in the kernel for a futex, as locks are made of."""
-        try:
-            with open(f"/proc/{self.pid}/wchan", "rb") as file:
-                return b"futex" in file.read()
-        except OSError:
-            return False
-
-    def _members(self) -> list[tuple[int, int]]:
-        """Process number and resident pages of each process of the group."""
-        found = []
-        for name in os.listdir("/proc"):
-            if not name.isdigit():
-                continue
-            with contextlib.suppress(OSError, IndexError, ValueError):
-                with open(f"/proc/{name}/stat", "rb") as file:
-                    # Fields of proc(5), counted after the name: 0 state, 2 group, 21 resident.
-                    fields = file.read().rpartition(b")")[2].split()
-                if int(fields[2]) == self.pid and fields[0] not in (b"Z", b"X"):
-                    found.append((int(name), int(fields[21])))
-        return found
-
 
 def take(make: Callable[[socket.socket, int, int], forked.Given]) -> Snapshot:
     """Fork this process. On the main thread; `make` says what the snapshot is given, from its
@@ -259,6 +206,7 @@ def take(make: Callable[[socket.socket, int, int], forked.Given]) -> Snapshot:
     blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
     try:
         given = make(theirs, out_writer, err_writer)
+        shared = shared_at_fork()
         kernel = os.getpid()
         with warnings.catch_warnings():
             # Python warns of forks where threads run; what that means here is dealt with.
@@ -281,4 +229,4 @@ def take(make: Callable[[socket.socket, int, int], forked.Given]) -> Snapshot:
     ours.setblocking(False)
     for number in (out, err):
         os.set_blocking(number, False)
-    return Snapshot(pid, ended, out, err, ours)
+    return Snapshot(pid, ended, out, err, ours, Group(pid, shared))
