@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Iterator
 from typing import Any
 
+import psutil
 import pytest
 
+from codesteer_jupyter.execution.child import ChildExecutor
+from codesteer_jupyter.execution.script import SubprocessExecutor
 from codesteer_jupyter.steering.execution import Limits
 from codesteer_jupyter.steering.trajectory import Execution
 from tests.execution.forking import SETUP, KernelFork
@@ -78,3 +82,87 @@ def test_memory_shared_by_the_programs_own_processes_counts_once(fork: KernelFor
     assert ask(fork, code.format(2), limits).status == "ok"
     more = ask(fork, code.format(6), limits)
     assert more.limit is not None and more.limit.name == "memory"
+
+
+# -- the socket it reports by ----------------------------------------------------------------------
+
+SAY = """
+import gc, json, os, struct, time
+[end] = [getattr(s, '_end', None) or s._socket for s in gc.get_objects()
+         if type(s).__name__ in ('Sender', 'Channel')]
+def say(m):
+    d = m if isinstance(m, bytes) else json.dumps(m).encode()
+    end.sendall(struct.pack('!I', len(d)) + d)
+"""
+FLOODS = {
+    "begun": "while True:\n    say({'kind': 'begun'}); time.sleep(0.01)",
+    "nothing": "while True: end.sendall((struct.pack('!I', 2) + b'{}') * 50_000)",
+    "too_long": "end.sendall(b'\\xff' * 4)\nwhile True: end.sendall(bytes(2**20))",
+    "output": "while True: os.write(1, b'x' * 65536)",
+}
+
+
+@pytest.mark.parametrize("flood", FLOODS)
+@pytest.mark.parametrize("name", ["fork", "child"])
+def test_what_it_writes_without_end_lifts_no_limit(
+    fork: KernelFork, kernel: Kernel, name: str, flood: str
+) -> None:
+    limits = Limits(wall=1.5, output=10**6)
+    code = SAY + FLOODS[flood]
+    started = time.monotonic()
+    if name == "fork":
+        before = psutil.Process(kernel.pid).memory_info().rss
+        result = ask(fork, code, limits)
+        assert psutil.Process(kernel.pid).memory_info().rss < before + 100 * 2**20
+        assert ask(fork, "print(1)").stdout == "1\n"
+    else:
+        result = asyncio.run(run_in_child(code, limits))
+    assert time.monotonic() - started < 8
+    assert result.limit is not None
+    assert result.limit.name in ("wall", "output")
+
+
+async def run_in_child(code: str, limits: Limits) -> Execution:
+    executor = ChildExecutor()
+    try:
+        return await run(executor, code, limits)
+    finally:
+        await executor.close()
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        "error={'name': 'OSError', 'message': 5, 'errno': [1], 'traceback': ['x'], 'exit': {}}",
+        "error='x', changes=[3, {'name': 1}], seconds=1e999",
+        "outputs=[1, {'output_type': 'display_data', 'data': {'text/plain': 'x' * 3_000_000}}]",
+        "changes=[{'kind': 'new', 'name': 'n', 'type': 't' * 10_000_000}]",
+    ],
+)
+def test_a_forged_report_breaks_nothing(fork: KernelFork, fields: str) -> None:
+    before = "say(b'[' * 100_000); say({'kind': 'broken', 'reason': 'x'})\n"
+    code = f"{SAY}{before}say(dict({fields}, kind='report')); time.sleep(60)"
+    result = ask(fork, code)
+    assert result.status in ("ok", "error")
+    assert not result.outputs
+    assert 0 < result.seconds < LIMITS.wall
+    assert all(len(change["type"]) < 1000 for change in result.changes)
+
+
+def test_a_forged_report_of_a_script_breaks_nothing() -> None:
+    code = (
+        "import os, time\n"
+        "for number in range(3, 30):\n"
+        "    try: os.write(number, b'\\n' + b'[' * 9000 + b'\\n{\"error\": \"x\"}\\n')\n"
+        "    except OSError: pass\n"
+        "os._exit(0)"
+    )
+
+    async def forged() -> Execution:
+        executor = SubprocessExecutor()
+        try:
+            return await run(executor, code)
+        finally:
+            await executor.close()
+
+    assert asyncio.run(forged()).executor == "subprocess"

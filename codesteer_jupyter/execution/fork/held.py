@@ -61,8 +61,8 @@ class Held:
         snapshot, deadline = self.snapshot, time.monotonic() + _SECONDS
         snapshot.command({"do": "pickle", "names": list(names)})
         answer = await self._answer("parts", deadline)
-        parts = [(int(address), int(size)) for address, size in answer.get("parts") or ()]
         try:
+            parts = [(int(address), int(size)) for address, size in answer.get("parts") or ()]
             room = await asyncio.to_thread(handback.read, snapshot.pid, parts)
             if room is None:
                 room = await self._through_a_file(parts, deadline)

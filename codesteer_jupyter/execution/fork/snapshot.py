@@ -25,7 +25,8 @@ from codesteer_jupyter.execution.supervised import Ending
 
 __all__ = ["Snapshot", "take"]
 
-_READ = 2**18
+_READ = 2**18  # bytes; a socket holds less, so nothing is left there when its writers are gone
+_SEND_SECONDS = 5.0
 _AGAIN = (0.02, 0.2)  # seconds until what was left is looked for again
 _TO_GROUP = 4  # PIDFD_SIGNAL_PROCESS_GROUP of linux/pidfd.h: never another group of that number
 
@@ -56,8 +57,10 @@ class Snapshot:
     _stopped: bool = False
 
     def command(self, message: dict[str, Any]) -> None:
-        """Send a command; a process that is gone shows as its end."""
-        self.end.setblocking(True)
+        """Send a command; a process that is gone shows as its end, and one that does not listen
+        when its time is up.
+        """
+        self.end.settimeout(_SEND_SECONDS)
         try:
             with contextlib.suppress(OSError):
                 Sender(self.end).send(message)
@@ -65,15 +68,12 @@ class Snapshot:
             self.end.setblocking(False)
 
     def messages(self) -> Iterator[dict[str, Any]]:
-        """What has arrived over the socket."""
-        while not self._closed:
-            try:
-                data = self.end.recv(_READ)
-            except (BlockingIOError, ConnectionError):
-                return
-            if not data:
-                return
-            yield from self.frames.add(data)
+        """What has arrived over the socket, a portion at a time: a program that writes there
+        without end does not keep the kernel here.
+        """
+        if not self._closed:
+            with contextlib.suppress(BlockingIOError, ConnectionError):
+                yield from self.frames.add(self.end.recv(_READ))
 
     def written(self, name: str) -> bytes:
         """What has arrived on descriptor 1 or 2, at most 256 KiB."""
