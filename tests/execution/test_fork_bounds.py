@@ -166,3 +166,88 @@ def test_a_forged_report_of_a_script_breaks_nothing() -> None:
             await executor.close()
 
     assert asyncio.run(forged()).executor == "subprocess"
+
+
+# -- interrupts ------------------------------------------------------------------------------------
+
+HOLDINGS = """
+import asyncio, gc, os, signal, time
+from codesteer_jupyter.execution.fork import taking as _taking
+def _children():
+    found = []
+    for name in os.listdir('/proc/self/task'):
+        found += open(f'/proc/self/task/{name}/children').read().split()
+    return set(found)
+def _file(number):
+    try: return os.readlink(f'/proc/self/fd/{number}').startswith('/')  # the history's come and go
+    except OSError: return True
+def _holdings(like=None):
+    for _ in range(100):
+        now = (_children(), len([n for n in os.listdir('/proc/self/fd')
+               if not _file(n)]))
+        if like is None or now == like: break
+        gc.collect(); time.sleep(0.05)
+    return now
+async def _drain(code='1'):
+    async for _ in _made.run(code, _Limits(wall=5.0)): pass
+async def _drain_and_wait(code='1'):
+    await _drain(code)
+    await _made._readying
+_mt.run(_drain_and_wait())
+_before = _holdings()
+"""
+
+
+def test_an_interrupt_at_the_fork_leaves_nothing(fork: KernelFork, kernel: Kernel) -> None:
+    kernel.execute(HOLDINGS).check()
+    for function in ("_fork", "guardian", "Snapshot"):
+        cell = kernel.execute(
+            f"_real = _taking.{function}\n"
+            "def _late(*arguments):\n"
+            "    made = _real(*arguments)\n"
+            "    signal.raise_signal(signal.SIGINT)\n"
+            "    return made\n"
+            f"_taking.{function} = _late\n"
+            "try: _mt.run(_drain())\n"
+            f"finally: _taking.{function} = _real"
+        )
+        assert cell.error is not None and cell.error["ename"] == "KeyboardInterrupt"
+        kernel.execute("_mt.run(_drain_and_wait())").check()
+        assert kernel.execute("_holdings(_before) == _before").result == "True"
+
+
+def test_a_failure_after_the_fork_leaves_nothing(fork: KernelFork, kernel: Kernel) -> None:
+    kernel.execute(HOLDINGS).check()
+    cell = kernel.execute(
+        "_real = _taking.Group\n"
+        "def _fail(*arguments): raise OSError(24, 'Too many open files')\n"
+        "_taking.Group = _fail\n"
+        "try: _mt.run(_drain())\n"
+        "finally: _taking.Group = _real"
+    )
+    assert cell.error is not None and "Too many open files" in cell.error["evalue"]
+    kernel.execute("_mt.run(_drain_and_wait())").check()
+    assert kernel.execute("_holdings(_before) == _before").result == "True"
+
+
+@pytest.mark.parametrize("slow", ["_taking.shared_at_fork", "_made._make_ready"])
+def test_a_cancelled_round_leaves_nothing(fork: KernelFork, kernel: Kernel, slow: str) -> None:
+    kernel.execute(HOLDINGS).check()
+    kernel.execute(
+        f"_real = {slow}\n"
+        "def _slowly(*arguments):\n"
+        "    time.sleep(0.5)\n"
+        "    return _real(*arguments)\n"
+        f"{slow} = _slowly\n"
+        "async def _cancelled():\n"
+        "    if _made._ready is not None and 'ready' in " + repr(slow) + ": _made._release()\n"
+        "    task = asyncio.ensure_future(_drain())\n"
+        "    await asyncio.sleep(0.2)\n"
+        "    task.cancel()\n"
+        "    await asyncio.wait({task})\n"
+        "    await asyncio.sleep(0.6)\n"
+        "try: _mt.run(_cancelled())\n"
+        f"finally: {slow} = _real"
+    ).check()
+    kernel.execute("_mt.run(_drain_and_wait())").check()
+    assert kernel.execute("_holdings(_before) == _before").result == "True"

@@ -12,18 +12,16 @@ import os
 import signal
 import socket
 import threading
-import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from codesteer_jupyter.execution.fork import forked
 from codesteer_jupyter.execution.fork.channel import Frames, Sender
-from codesteer_jupyter.execution.fork.group import Group, shared_at_fork
+from codesteer_jupyter.execution.fork.group import Group
 from codesteer_jupyter.execution.fork.guardian import guardian
 from codesteer_jupyter.execution.supervised import Ending
 
-__all__ = ["Snapshot", "take"]
+__all__ = ["Snapshot"]
 
 _READ = 2**18  # bytes; a socket holds less, so nothing is left there when its writers are gone
 _SEND_SECONDS = 5.0
@@ -191,42 +189,3 @@ class Snapshot:
             self._reap(0)
         os.close(self.ended)
         guardian().done(self.pid)
-
-
-def take(make: Callable[[socket.socket, int, int], forked.Given]) -> Snapshot:
-    """Fork this process. On the main thread; `make` says what the snapshot is given, from its
-    end of the socket and its descriptors for output.
-
-    Raises:
-        OSError: no process, descriptor or memory is left.
-    """
-    ours, theirs = socket.socketpair()
-    out, out_writer, err, err_writer = (*os.pipe(), *os.pipe())
-    # An interrupt meant for the kernel must not reach the new process before it stands alone.
-    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
-    try:
-        given = make(theirs, out_writer, err_writer)
-        shared = shared_at_fork()
-        kernel = os.getpid()
-        with warnings.catch_warnings():
-            # Python warns of forks where threads run; what that means here is dealt with.
-            warnings.simplefilter("ignore", DeprecationWarning)
-            pid = os.fork()
-            if pid == 0:
-                forked.live_out(given, kernel)
-    except BaseException:
-        ours.close()
-        os.close(out)
-        os.close(err)
-        raise
-    finally:
-        theirs.close()
-        os.close(out_writer)
-        os.close(err_writer)
-        signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
-    guardian().watch(pid, given.folder)
-    ended = os.pidfd_open(pid)
-    ours.setblocking(False)
-    for number in (out, err):
-        os.set_blocking(number, False)
-    return Snapshot(pid, ended, out, err, ours, Group(pid, shared))
