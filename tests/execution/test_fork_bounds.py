@@ -251,3 +251,59 @@ def test_a_cancelled_round_leaves_nothing(fork: KernelFork, kernel: Kernel, slow
     ).check()
     kernel.execute("_mt.run(_drain_and_wait())").check()
     assert kernel.execute("_holdings(_before) == _before").result == "True"
+
+
+# -- one program after the other -------------------------------------------------------------------
+
+
+def test_a_session_goes_on_after_its_values_were_taken_over(
+    fork: KernelFork, kernel: Kernel
+) -> None:
+    fork.make(stateful=True)
+    ask(fork, "taken = 1")
+    kernel.execute("_mt.run(_made.adopt(['taken']))").check()
+    assert ask(fork, "print(taken + 1)", Limits(wall=8.0)).stdout == "2\n"
+
+
+def test_what_an_earlier_program_left_is_not_sought_in_the_next(
+    fork: KernelFork, kernel: Kernel
+) -> None:
+    fork.make(stateful=True)
+    code = "import subprocess; print(subprocess.run(['sleep', '0.5']).returncode)"
+    cell = kernel.execute(
+        "async def _both():\n"
+        f"    for code in ('first = 1', {code!r}):\n"
+        "        async for item in _made.run(code, _Limits()): pass\n"
+        "    return item.stdout\n"
+        "_mt.run(_both())"
+    )
+    assert cell.check().result == "'0\\n'"
+
+
+def test_what_is_adopted_is_the_last_programs(fork: KernelFork, kernel: Kernel) -> None:
+    for code in ("print(1)", "import os; os._exit(1)"):
+        ask(fork, "earlier = 1")
+        ask(fork, code)
+        assert kernel.execute("_mt.run(_made.diff())").result == "()"
+        cell = kernel.execute("_mt.run(_made.adopt(['earlier']))")
+        assert cell.error is not None and cell.error["ename"] == "UsageError"
+
+
+@pytest.mark.parametrize("closed", ["os.close(1)", f"{SAY}end.close()"])
+def test_a_closed_stream_is_not_read_for_ever(
+    fork: KernelFork, kernel: Kernel, closed: str
+) -> None:
+    process = psutil.Process(kernel.pid)
+    before = sum(process.cpu_times()[:2])
+    ask(fork, f"import os, time\n{closed}\ntime.sleep(3)", Limits(wall=3.0))
+    assert sum(process.cpu_times()[:2]) - before < 1.0
+
+
+def test_held_snapshots_are_within_one_limit_together(fork: KernelFork, kernel: Kernel) -> None:
+    code = "import os; kept = bytearray(os.urandom(1024)) * 90_000"
+    for _ in range(4):
+        assert ask(fork, code, Limits(memory=200 * 2**20)).changes
+    kernel.execute("from codesteer_jupyter.execution.fork.held import held as _held").check()
+    assert kernel.execute("len(_held()._items)").result == "2"
+    kernel.execute("_mt.run(_made.adopt(['kept']))").check()  # the newest is there
+    fork.make()

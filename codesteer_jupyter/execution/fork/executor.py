@@ -108,8 +108,8 @@ class ForkExecutor:
         async with self._busy:
             if self._closed:
                 raise ExecutorError("This executor is closed; start a new run.")
-            snapshot = self._session or await self._fork(limits)
-            self._session = None
+            self._last = None  # what is shown and adopted is the last program's
+            snapshot = self._left() or await self._fork(limits)
             inner = Run(snapshot, limits)
             finished: Execution | None = None
             try:
@@ -122,6 +122,14 @@ class ForkExecutor:
                 self._afterwards(snapshot, inner, code, finished)
                 if not self._stateful:
                     self._readying = asyncio.ensure_future(self._get_ready(limits))
+
+    def _left(self) -> Snapshot | None:
+        """The snapshot of the earlier programs, if it is there."""
+        session, self._session = self._session, None
+        if session is not None and not session.alive:
+            session.dismiss()
+            return None
+        return session
 
     def _afterwards(
         self, snapshot: Snapshot, inner: Run, code: str, finished: Execution | None
@@ -136,7 +144,7 @@ class ForkExecutor:
         if self._stateful:
             snapshot.wake()
             self._session = snapshot
-        held().put(self._last, shared=self._stateful)
+        held().put(self._last, inner.memory, shared=self._stateful)
 
     async def _fork(self, limits: Limits) -> Snapshot:
         shell, main = _shell(), self._main

@@ -45,9 +45,15 @@ class Run:
         self._hit: str | None = None
         self._ending: Ending | None = None
         self._woken = asyncio.Event()
+        self._unread: set[int] = set()
         self._watch = Watch(snapshot.group, limits, self._memory)
         self._computed = 0.0
         self.stood_still = False
+
+    @property
+    def memory(self) -> int:
+        """Bytes the program may hold."""
+        return self._memory
 
     @property
     def reported(self) -> bool:
@@ -60,6 +66,7 @@ class Run:
         watched = (snapshot.ended, snapshot.out, snapshot.err, snapshot.end.fileno())
         for number in watched:
             loop.add_reader(number, self._woken.set)
+        self._unread = set(watched)
         request = {"do": "run", "code": code, "variables": dict(variables)}
         try:
             snapshot.command({**request, "output": self._limits.output})
@@ -98,7 +105,11 @@ class Run:
             await self._wait()
 
     async def _wait(self) -> None:
-        timer = asyncio.get_running_loop().call_later(_TICK, self._woken.set)
+        loop = asyncio.get_running_loop()
+        for number in self._unread & self._snapshot.over:  # readable for ever
+            loop.remove_reader(number)
+        self._unread -= self._snapshot.over
+        timer = loop.call_later(_TICK, self._woken.set)
         try:
             await self._woken.wait()
         finally:

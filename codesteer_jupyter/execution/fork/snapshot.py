@@ -40,6 +40,7 @@ class Snapshot:
         end: this side of the socket.
         group: the process and all it started, measured.
         isolation: layers that are in force, once it has said so.
+        over: those of the descriptors at whose end this side is; they stay readable.
     """
 
     pid: int
@@ -50,14 +51,20 @@ class Snapshot:
     group: Group
     isolation: tuple[str, ...] = ()
     frames: Frames = field(default_factory=Frames)
+    over: set[int] = field(default_factory=set)
     _ending: Ending | None = None
     _closed: bool = False
     _stopped: bool = False
+    _again: list[asyncio.TimerHandle] = field(default_factory=list)
 
     def command(self, message: dict[str, Any]) -> None:
         """Send a command; a process that is gone shows as its end, and one that does not listen
         when its time is up.
         """
+        if self._again:  # what is looked for later is looked for now: then all there is, is new
+            self._look_no_more()
+            self._kill_others()
+        self.wake()
         self.end.settimeout(_SEND_SECONDS)
         try:
             with contextlib.suppress(OSError):
@@ -71,22 +78,34 @@ class Snapshot:
         """
         if not self._closed:
             with contextlib.suppress(BlockingIOError, ConnectionError):
-                yield from self.frames.add(self.end.recv(_READ))
+                data = self.end.recv(_READ)
+                if not data:
+                    self.over.add(self.end.fileno())
+                yield from self.frames.add(data)
 
     def written(self, name: str) -> bytes:
         """What has arrived on descriptor 1 or 2, at most 256 KiB."""
         if self._closed:
             return b""
+        number = self.out if name == "stdout" else self.err
         try:
-            return os.read(self.out if name == "stdout" else self.err, _READ)
+            data = os.read(number, _READ)
         except BlockingIOError:
             return b""
+        if not data:
+            self.over.add(number)
+        return data
 
     def poll(self) -> Ending | None:
         """How it ended, or None while it lives."""
         if self._ending is None and not self._closed:
             self._reap(os.WNOHANG)
         return self._ending
+
+    @property
+    def alive(self) -> bool:
+        """Whether it can be asked for anything."""
+        return not self._closed and self.poll() is None
 
     def _reap(self, how: int) -> None:
         try:
@@ -147,9 +166,15 @@ class Snapshot:
         """
         self.suspend()
         self._kill_others()
+        self._look_no_more()
         with contextlib.suppress(RuntimeError):
-            for delay in _AGAIN:
-                asyncio.get_running_loop().call_later(delay, self._kill_others)
+            loop = asyncio.get_running_loop()
+            self._again = [loop.call_later(delay, self._kill_others) for delay in _AGAIN]
+
+    def _look_no_more(self) -> None:
+        for timer in self._again:
+            timer.cancel()
+        self._again = []
 
     def _kill_others(self) -> None:
         for pid, _ in self.group.members() if self._ending is None else ():
@@ -166,6 +191,7 @@ class Snapshot:
         if self.poll() is None:
             self._signal(signal.SIGKILL)
         self._closed = True
+        self._look_no_more()
         self.end.close()
         os.close(self.out)
         os.close(self.err)
