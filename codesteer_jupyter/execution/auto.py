@@ -39,6 +39,7 @@ class AutoExecutor:
         self._fork = fork
         self._make_child = child
         self._child: Executor | None = None
+        self._ran: Executor | None = None
         self._reason = reason
 
     @property
@@ -88,7 +89,7 @@ class AutoExecutor:
         """See `Executor.run`. The record of a run says in `executor_reason` why it was not in a
         snapshot.
         """
-        chosen = self._chosen(limits.memory)
+        self._ran = chosen = self._chosen(limits.memory)
         reason = self._reason
         async for item in chosen.run(code, limits, variables):
             if reason and isinstance(item, Execution):
@@ -98,17 +99,22 @@ class AutoExecutor:
 
     # -- the transaction, where the last program ran in a snapshot --------------------------------
 
+    @property
+    def _snapshots(self) -> ForkExecutor | None:
+        return self._fork if self._ran is self._fork else None
+
     async def diff(self) -> Sequence[Json]:
-        return await self._fork.diff() if self._fork is not None else ()
+        return await self._snapshots.diff() if self._snapshots is not None else ()
 
     async def adopt(self, names: Sequence[str]) -> None:
-        if self._fork is None:
-            raise UsageError(f"There is no snapshot to take values from: {self._reason}.")
-        await self._fork.adopt(names)
+        if self._snapshots is None:
+            why = self._reason or "no program has run"
+            raise UsageError(f"There is no snapshot to take values from: {why}.")
+        await self._snapshots.adopt(names)
 
     async def discard(self) -> None:
-        if self._fork is not None:
-            await self._fork.discard()
+        if self._snapshots is not None:
+            await self._snapshots.discard()
 
     async def close(self) -> None:
         """End both."""

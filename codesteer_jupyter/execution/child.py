@@ -19,7 +19,7 @@ from codesteer_jupyter.execution.folder import SharedFolder
 from codesteer_jupyter.execution.imports import imported_modules
 from codesteer_jupyter.execution.kernel import ChildKernel, Damaged
 from codesteer_jupyter.execution.limits import OutputCap
-from codesteer_jupyter.execution.outcome import Outcome, died, limited, reported
+from codesteer_jupyter.execution.outcome import Outcome, described, died, limited, reported
 from codesteer_jupyter.execution.pool import kernel_pool
 from codesteer_jupyter.execution.supervised import Ending
 from codesteer_jupyter.execution.values import MOST_BYTES, Packed
@@ -317,9 +317,7 @@ class _Run:
         )
 
     def _outcome(self) -> Outcome:
-        error = self._facts.get("error") if self._facts else None
-        if not isinstance(error, dict):
-            error = None
+        error = described(self._facts.get("error")) if self._facts else None
         if self._hit is not None:
             return limited(self._hit, self._limits, self._watch.memory, error)
         if self._facts is None:

@@ -19,6 +19,7 @@ from typing import Any, NoReturn
 __all__ = [
     "PROGRAM",
     "apply_limits",
+    "cut",
     "describe",
     "do_without_sockets",
     "extend_path",
@@ -110,7 +111,7 @@ def describe(error: BaseException, ours: Callable[[str], bool]) -> dict[str, Any
     try:
         shown = traceback.TracebackException.from_exception(error, compact=True)
         _trim(shown, ours)
-        facts["traceback"] = _cut("".join(shown.format()))
+        facts["traceback"] = cut("".join(shown.format()))
     except Exception:  # a broken __str__ or __cause__ of the generated code's own exception
         facts["traceback"] = f"{name}: {facts['message']}\n"
     return facts
@@ -135,15 +136,16 @@ def _trim(shown: traceback.TracebackException, ours: Callable[[str], bool]) -> N
 
 def _text(value: object) -> str:
     try:
-        return _cut(str(value))
+        return cut(str(value))
     except Exception as error:  # any __str__ of the generated code
         return f"(its text could not be made: {type(error).__name__})"
 
 
-def _cut(text: str) -> str:
-    if len(text) <= _MOST_TEXT:
+def cut(text: str, most: int = _MOST_TEXT) -> str:
+    """The beginning and the end of a text that is longer than `most` characters."""
+    if len(text) <= most:
         return text
-    half = _MOST_TEXT // 2
+    half = most // 2
     return f"{text[:half]}\n[... {len(text) - 2 * half} characters cut ...]\n{text[-half:]}"
 
 

@@ -29,6 +29,7 @@ from codesteer_jupyter.execution.folder import Area
 from codesteer_jupyter.execution.limits import for_good, memory_bound
 from codesteer_jupyter.execution.pipes import Pipe
 from codesteer_jupyter.execution.supervised import Supervised
+from codesteer_jupyter.execution.untrusted import parsed
 from codesteer_jupyter.steering.execution import Access, Limits
 
 __all__ = ["ChildKernel", "Damaged", "started_alike"]
@@ -37,6 +38,7 @@ _HERE = Path(__file__).parent
 _KERNEL_SIDE = str(_HERE / "kernel_side.py")
 _START_SECONDS = 60.0
 _FULL = 0.005  # seconds until a full socket is tried again
+_PORTION = 2**18  # bytes; a socket holds less, so nothing is left when its process is gone
 _SLACK = 2**16  # of a message beside the output it carries
 
 
@@ -242,14 +244,14 @@ class ChildKernel:
                 loop.remove_reader(descriptor)
 
     def receive(self) -> None:
-        """Take in the messages that have arrived.
+        """Take in the messages that have arrived, a portion at a time: who writes without end does
+        not keep the asking process here.
 
         Raises:
             Damaged: bytes that are none, or more than any message may hold.
         """
         with contextlib.suppress(BlockingIOError, ConnectionError):
-            while part := self._socket.recv(2**20):
-                self._got += part
+            self._got += self._socket.recv(_PORTION)
         while len(self._got) >= 4:
             size = int.from_bytes(self._got[:4], "big")
             if size > 8 * self.most + _SLACK:  # JSON may take 6 characters for one
@@ -258,11 +260,8 @@ class ChildKernel:
                 return
             data = bytes(self._got[4 : 4 + size])
             del self._got[: 4 + size]
-            try:
-                message = json.loads(data)
-            except ValueError as error:
-                raise Damaged from error
-            if not isinstance(message, dict):
+            message = parsed(data)
+            if message is None:
                 raise Damaged
             self._messages.append(message)
 

@@ -7,12 +7,13 @@ import errno
 from collections.abc import Collection, Mapping
 from typing import Any
 
+from codesteer_jupyter.execution.inside import cut
 from codesteer_jupyter.execution.limits import describe_limit
 from codesteer_jupyter.execution.supervised import Ending
 from codesteer_jupyter.steering.execution import Limits
 from codesteer_jupyter.steering.trajectory import ExecutionError, ExecutionStatus, Limit
 
-__all__ = ["Outcome", "died", "limited", "reported"]
+__all__ = ["Outcome", "described", "died", "limited", "reported"]
 
 NO_INPUT = "input() is not available here: nobody can type; put the value into the code."
 _CONFINED = (
@@ -22,16 +23,34 @@ _CONFINED = (
 )
 _REFUSALS = frozenset({errno.EACCES, errno.EPERM, errno.EROFS, errno.ENETUNREACH})
 _UNREACHED = frozenset({"gaierror", "URLError", "ConnectError", "ConnectionError"})
+_MOST = 20_000  # characters of a text of an error; honest ones are cut where they are made
 Outcome = tuple[ExecutionStatus, ExecutionError | None, Limit | None]
+
+
+def described(value: object) -> dict[str, Any] | None:
+    """What describes an exception in a report, which the program may have written itself: texts
+    of a bounded length and two numbers. None where there is no description.
+    """
+    if not isinstance(value, Mapping):
+        return None
+    facts: dict[str, Any] = {
+        key: cut(text, _MOST)
+        for key in ("name", "message", "traceback")
+        if isinstance(text := value.get(key), str)
+    }
+    numbers = {key: value.get(key) for key in ("errno", "exit")}
+    return facts | {key: it for key, it in numbers.items() if isinstance(it, int)}
 
 
 def limited(
     name: str, limits: Limits, memory: int, facts: Mapping[str, Any] | None = None
 ) -> Outcome:
-    """The run passed the limit `name`; `facts` describe where it was interrupted, if known."""
+    """The run passed the limit `name`; `facts` (see `described`) say where it was interrupted, if
+    that is known.
+    """
     limit, error = describe_limit(name, limits, memory)
     if facts is not None and facts.get("traceback"):
-        error = dataclasses.replace(error, traceback=str(facts["traceback"]))
+        error = dataclasses.replace(error, traceback=facts["traceback"])
     return ("timeout" if name == "wall" else "limit"), error, limit
 
 
@@ -55,13 +74,13 @@ def died(ending: Ending) -> Outcome:
 def reported(
     facts: Mapping[str, Any] | None, limits: Limits, memory: int, layers: Collection[str] = ()
 ) -> Outcome:
-    """The process described the exception `facts` (None: there was none); `layers` of confinement
-    were in force.
+    """The process reported the exception `facts` (see `described`; None: there was none); `layers`
+    of confinement were in force.
     """
     if facts is None:
         return "ok", None, None
     error = ExecutionError(
-        str(facts.get("name", "")), str(facts.get("message", "")), str(facts.get("traceback", ""))
+        facts.get("name", ""), facts.get("message", ""), facts.get("traceback", "")
     )
     if error.name == "SystemExit" and facts.get("exit") == 0:
         return "ok", None, None  # how a script says that it is done

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import codecs
-import contextlib
 import json
 import os
 import sys
@@ -26,9 +25,10 @@ from codesteer_jupyter.execution.environment import (
 )
 from codesteer_jupyter.execution.folder import PrivateFolder
 from codesteer_jupyter.execution.limits import OutputCap, memory_bound
-from codesteer_jupyter.execution.outcome import died, limited, reported
+from codesteer_jupyter.execution.outcome import described, died, limited, reported
 from codesteer_jupyter.execution.pipes import Pipe
 from codesteer_jupyter.execution.supervised import Ending, Supervised
+from codesteer_jupyter.execution.untrusted import parsed
 from codesteer_jupyter.execution.values import MOST_BYTES, Packed
 from codesteer_jupyter.execution.watch import Watch
 from codesteer_jupyter.steering.execution import Access, Fit, Limits, Output
@@ -240,16 +240,13 @@ class _Run:
                 f"A --with value could not be rebuilt in another process ({facts['values']}); "
                 "use --run live, or pass it as plain data."
             )
+        raised = described(facts.get("error")) if facts else None
         if self._hit is not None:
-            status, error, limit = limited(
-                self._hit, self._limits, self._memory, facts and facts.get("error")
-            )
+            status, error, limit = limited(self._hit, self._limits, self._memory, raised)
         elif facts is None or "error" not in facts:
             status, error, limit = died(self._tree.poll() or Ending())
         else:
-            status, error, limit = reported(
-                facts.get("error"), self._limits, self._memory, self._tree.layers
-            )
+            status, error, limit = reported(raised, self._limits, self._memory, self._tree.layers)
         rlimits = facts is not None and bool(facts.get("rlimits"))
         return Execution(
             status=status,
@@ -267,8 +264,7 @@ class _Run:
     def _facts(self) -> dict[str, Any] | None:
         facts: dict[str, Any] = {}
         for line in self._report.splitlines():
-            with contextlib.suppress(ValueError, TypeError):
-                facts.update(json.loads(line))
+            facts.update(parsed(line) or {})
         return facts or None
 
     def close(self) -> None:

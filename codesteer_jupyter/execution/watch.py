@@ -22,7 +22,7 @@ class Measured(Protocol):
         ...
 
     def exact_memory(self) -> int:
-        """Bytes, with shared pages counted once."""
+        """Bytes, with shared pages counted once, and none that are the asking process's."""
         ...
 
 
@@ -53,12 +53,12 @@ class Watch:
         if now < self._next:
             return None
         usage = self._tree.usage()
+        # Resident sizes count pages that are shared, also with the asking process, once for each
+        # that has them; so a second look decides. It can take long where there is much memory.
+        memory = usage.memory
+        if memory > self.memory and usage.processes <= self.limits.processes:
+            memory = self._tree.exact_memory()
         self._next = time.monotonic() + max(_PERIOD, _SHARE * (time.monotonic() - now))
         if usage.processes > self.limits.processes:
             return "processes"
-        # Resident sizes count shared pages once per process, so a second look decides.
-        if usage.memory > self.memory and (
-            usage.processes == 0 or self._tree.exact_memory() > self.memory
-        ):
-            return "memory"
-        return None
+        return "memory" if memory > self.memory else None

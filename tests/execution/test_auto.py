@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from codesteer_jupyter.errors import UsageError
 from codesteer_jupyter.execution.auto import AutoExecutor
 from codesteer_jupyter.execution.fork.fit import Surroundings, hazard
 from codesteer_jupyter.execution.limits import MIB
@@ -68,6 +69,9 @@ class RecordingExecutor:
         self.ran += 1
         yield Execution("ok", executor=self.name)
 
+    async def diff(self) -> list[dict[str, str]]:
+        return [{"name": "of_an_earlier_program"}]
+
     async def close(self) -> None:
         self.closed = True
 
@@ -97,6 +101,19 @@ def test_a_refusal_goes_to_the_child_and_says_why() -> None:
     assert "CUDA" in asyncio.run(made.preflight()).notes[0]
     asyncio.run(made.close())
     assert (fork.closed, child.closed) == (True, True)
+
+
+def test_changes_are_those_of_the_last_program() -> None:
+    fork, child = RecordingExecutor("fork"), RecordingExecutor("child")
+    made = AutoExecutor(fork, lambda: child)  # type: ignore[arg-type]  # as above
+    assert asyncio.run(made.diff()) == ()
+    run(made)
+    assert asyncio.run(made.diff())
+    fork.refused = "CUDA is initialised in this kernel"
+    run(made)
+    assert asyncio.run(made.diff()) == ()
+    with pytest.raises(UsageError, match="CUDA"):
+        asyncio.run(made.adopt(["of_an_earlier_program"]))
 
 
 def test_where_neither_can_work_the_reason_is_the_childs() -> None:

@@ -14,6 +14,8 @@ import threading
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from codesteer_jupyter.execution.untrusted import parsed
+
 __all__ = ["Frames", "Sender", "receive"]
 
 _HEADER = struct.Struct("!I")
@@ -67,21 +69,21 @@ class Frames:
 
     def add(self, data: bytes) -> Iterator[dict[str, Any]]:
         """The messages that are complete now; what is no message is dropped, and `broken` says
-        that what follows cannot be read.
+        that what follows cannot be read and is not kept.
         """
+        if self.broken:
+            return
         self._data += data
-        while len(self._data) >= _HEADER.size and not self.broken:
+        while len(self._data) >= _HEADER.size:
             size = _HEADER.unpack_from(self._data)[0]
             if size > MOST_BYTES:
                 self.broken = True
+                self._data.clear()
                 return
             if len(self._data) < _HEADER.size + size:
                 return
             body = bytes(self._data[_HEADER.size : _HEADER.size + size])
             del self._data[: _HEADER.size + size]
-            try:
-                message = json.loads(body)
-            except ValueError:
-                continue
-            if isinstance(message, dict):
+            message = parsed(body)
+            if message is not None:
                 yield message

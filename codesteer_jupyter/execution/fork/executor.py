@@ -24,7 +24,8 @@ from codesteer_jupyter.execution.fork.guardian import guardian
 from codesteer_jupyter.execution.fork.held import Held, held
 from codesteer_jupyter.execution.fork.run import Run
 from codesteer_jupyter.execution.fork.scrub import Place, find, not_given
-from codesteer_jupyter.execution.fork.snapshot import Snapshot, take
+from codesteer_jupyter.execution.fork.snapshot import Snapshot
+from codesteer_jupyter.execution.fork.taking import Taken, take
 from codesteer_jupyter.execution.limits import for_good, memory_bound
 from codesteer_jupyter.execution.main_thread import MainThread
 from codesteer_jupyter.redact import known_secrets
@@ -109,8 +110,8 @@ class ForkExecutor:
         async with self._busy:
             if self._closed:
                 raise ExecutorError("This executor is closed; start a new run.")
-            snapshot = self._session or await self._fork(limits)
-            self._session = None
+            self._last = None  # what is shown and adopted is the last program's
+            snapshot = self._left() or await self._fork(limits)
             inner = Run(snapshot, limits)
             finished: Execution | None = None
             try:
@@ -123,6 +124,14 @@ class ForkExecutor:
                 self._afterwards(snapshot, inner, code, finished)
                 if not self._stateful:
                     self._readying = asyncio.ensure_future(self._get_ready(limits))
+
+    def _left(self) -> Snapshot | None:
+        """The snapshot of the earlier programs, if it is there."""
+        session, self._session = self._session, None
+        if session is not None and not session.alive:
+            session.dismiss()
+            return None
+        return session
 
     def _afterwards(
         self, snapshot: Snapshot, inner: Run, code: str, finished: Execution | None
@@ -137,13 +146,13 @@ class ForkExecutor:
         if self._stateful:
             snapshot.wake()
             self._session = snapshot
-        held().put(self._last, shared=self._stateful)
+        held().put(self._last, inner.memory, shared=self._stateful)
 
     async def _fork(self, limits: Limits) -> Snapshot:
         shell, main = _shell(), self._main
         if main is None or shell is None:
             raise ExecutorError("--run fork works inside a notebook only; use --run child.")
-        ready = await self._ready_for(limits)
+        ready, taken = await self._ready_for(limits), Taken()
         plan, scratch = ready.plan, ready.scratch
         environment = {**own_folders(scratch, self._folder.fonts), "MPLBACKEND": _INLINE}
 
@@ -155,13 +164,15 @@ class ForkExecutor:
             )
 
         try:
-            return await main.call(lambda: take(make))
+            await main.call(lambda: take(make, taken))
+            return taken.claim()
         except OSError as error:
             raise ExecutorError(
                 f"The kernel could not be forked ({error.strerror or error}); free some memory or "
                 "processes, or use --run child."
             ) from error
         finally:
+            taken.leave()
             confinement.release(plan)
 
     async def _ready_for(self, limits: Limits) -> _Ready:
@@ -171,7 +182,15 @@ class ForkExecutor:
             return ready
         if ready is not None:
             confinement.release(ready.plan)
-        return await asyncio.to_thread(self._make_ready, limits)
+        return await self._made_ready(limits)
+
+    async def _made_ready(self, limits: Limits) -> _Ready:
+        making = asyncio.ensure_future(asyncio.to_thread(self._make_ready, limits))
+        try:
+            return await asyncio.shield(making)
+        except asyncio.CancelledError:
+            making.add_done_callback(_unused)  # a thread is not cancelled: its plan will be there
+            raise
 
     def _make_ready(self, limits: Limits) -> _Ready:
         """A scratch folder and the plan of a confinement: milliseconds that the next program need
@@ -187,10 +206,14 @@ class ForkExecutor:
             hold_group=True,
             protected=[guardian().start()],
         )
-        confinement.prepare(plan)
-        known = frozenset(known_secrets(self._names()))
-        places = tuple(find(not_given(known, self._values)))
-        return _Ready(_fitting(limits), scratch, plan, known, places)
+        try:
+            confinement.prepare(plan)
+            known = frozenset(known_secrets(self._names()))
+            places = tuple(find(not_given(known, self._values)))
+            return _Ready(_fitting(limits), scratch, plan, known, places)
+        except BaseException:
+            confinement.release(plan)
+            raise
 
     def _names(self) -> dict[str, Any]:
         return self._namespace if self._namespace is not None else _shell().user_ns
@@ -198,7 +221,18 @@ class ForkExecutor:
     async def _get_ready(self, limits: Limits) -> None:
         async with self._busy:
             if not self._closed and self._ready is None and self._session is None:
-                self._ready = await asyncio.to_thread(self._make_ready, limits)
+                self._store(await self._made_ready(limits))
+
+    def _store(self, ready: _Ready) -> None:
+        if self._closed:  # meanwhile
+            confinement.release(ready.plan)
+        else:
+            self._ready = ready
+
+    def _release(self) -> None:
+        ready, self._ready = self._ready, None
+        if ready is not None:
+            confinement.release(ready.plan)
 
     # -- the transaction --------------------------------------------------------------------------
 
@@ -230,11 +264,14 @@ class ForkExecutor:
     async def close(self) -> None:
         """End what runs. Snapshots that are held for `adopt` stay until the next run."""
         self._closed = True
-        if self._readying is not None:
-            await self._readying
-        if self._ready is not None:
-            confinement.release(self._ready.plan)
-            self._ready = None
+        try:
+            if self._readying is not None:
+                await asyncio.wait({self._readying})
+        finally:
+            self._end()
+
+    def _end(self) -> None:
+        self._release()
         session, self._session = self._session, None
         if session is not None:
             if self._keep and self._last is not None and self._last.snapshot is session:
@@ -259,6 +296,11 @@ class _Ready:
     plan: dict[str, Any]
     secrets: frozenset[str]
     places: tuple[Place, ...]
+
+
+def _unused(making: asyncio.Future[_Ready]) -> None:
+    if not making.cancelled() and making.exception() is None:
+        confinement.release(making.result().plan)
 
 
 def _fitting(limits: Limits) -> tuple[object, ...]:

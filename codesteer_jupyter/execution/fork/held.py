@@ -1,7 +1,9 @@
 """Snapshots that changed something, held until the user has decided about the changes.
 
 One run's snapshots are held at a time, suspended: the next run lets them go. They share their
-memory with the kernel; what they take beside is what the code wrote.
+memory with the kernel; what they take beside is what the code wrote. Each was within the limit of
+its run when it was looked at, and all together must be, too: who set it to what the machine can
+bear did not mean it for each of six. The oldest go first; their code can still be run again.
 """
 
 from __future__ import annotations
@@ -49,7 +51,7 @@ class Held:
             raise UsageError(
                 f"The code changed no {said}; it changed {', '.join(sorted(left)) or 'nothing'}."
             )
-        if self.snapshot.poll() is not None:
+        if not self.snapshot.alive:
             raise ExecutorError(
                 "The snapshot is gone; run the code in this kernel instead: %codesteer apply."
             )
@@ -63,8 +65,8 @@ class Held:
         snapshot, deadline = self.snapshot, time.monotonic() + _SECONDS
         snapshot.command({"do": "pickle", "names": list(names)})
         answer = await self._answer("parts", deadline)
-        parts = [(int(address), int(size)) for address, size in answer.get("parts") or ()]
         try:
+            parts = [(int(address), int(size)) for address, size in answer.get("parts") or ()]
             room = await asyncio.to_thread(handback.read, snapshot.pid, parts)
             if room is None:
                 room = await self._through_a_file(parts, deadline)
@@ -109,20 +111,29 @@ class Snapshots:
 
     def __init__(self) -> None:
         self._items: list[Held] = []
+        self._sizes: dict[Held, int] = {}
         self._owner = os.getpid()
 
-    def put(self, item: Held, *, shared: bool = False) -> None:
-        """Hold `item`. `shared`: it is a later state of a snapshot that may be held already."""
+    def put(self, item: Held, memory: int, *, shared: bool = False) -> None:
+        """Hold `item`, and of the older ones as many as take `memory` bytes with it. `shared`: it
+        is a later state of a snapshot that may be held already.
+        """
         if shared:
             self._items = [other for other in self._items if other.snapshot is not item.snapshot]
         self._items.append(item)
-        while len(self._items) > _MOST:
-            self._items.pop(0).snapshot.dismiss()
+        self._sizes[item] = item.snapshot.group.exact_memory()
+        self._sizes = {other: self._sizes[other] for other in self._items}
+        while len(self._items) > 1 and (
+            len(self._items) > _MOST or sum(self._sizes.values()) > memory
+        ):
+            oldest = self._items.pop(0)
+            del self._sizes[oldest]
+            oldest.snapshot.dismiss()
 
     def of(self, code: str | None) -> Held | None:
         """The newest snapshot in which exactly this code ran."""
         for item in reversed(self._items):
-            if code is not None and item.code == code and item.snapshot.poll() is None:
+            if code is not None and item.code == code and item.snapshot.alive:
                 return item
         return None
 
@@ -130,11 +141,12 @@ class Snapshots:
         """Let one go."""
         if item in self._items:
             self._items.remove(item)
+            del self._sizes[item]
         item.snapshot.dismiss()
 
     def clear(self) -> int:
         """Let all go; returns how many there were."""
-        items, self._items = self._items, []
+        items, self._items, self._sizes = self._items, [], {}
         if self._owner == os.getpid():
             for item in items:
                 item.snapshot.dismiss()

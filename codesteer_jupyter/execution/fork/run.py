@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Iterator, Mapping
 from typing import Any
 
 from codesteer_jupyter.errors import ExecutorError
+from codesteer_jupyter.execution.fork.reports import Report, display
 from codesteer_jupyter.execution.fork.snapshot import Snapshot
 from codesteer_jupyter.execution.limits import OutputCap, memory_bound
 from codesteer_jupyter.execution.outcome import Outcome, died, limited, reported
@@ -21,7 +22,7 @@ __all__ = ["Run"]
 
 _TICK = 0.05  # seconds between two looks at a silent program
 _GRACE = 0.3  # seconds an interrupted program has to end by itself
-_NAMES = 100  # that could not be compared, and are told
+_PORTIONS = 4  # of a stream at one look; a pipe holds no more
 _IDLE = 0.05  # share of the time a hanging program computes, at most
 
 
@@ -37,14 +38,22 @@ class Run:
             name: codecs.getincrementaldecoder("utf-8")("replace") for name in self._written
         }
         self._displays: list[Json] = []
-        self._report: Mapping[str, Any] | None = None
+        self._report: Report | None = None
+        self._begun = False
+        self._new = not snapshot.isolation
         self._broken = ""
         self._hit: str | None = None
         self._ending: Ending | None = None
         self._woken = asyncio.Event()
-        self._watch = Watch(snapshot, limits, self._memory)
+        self._unread: set[int] = set()
+        self._watch = Watch(snapshot.group, limits, self._memory)
         self._computed = 0.0
         self.stood_still = False
+
+    @property
+    def memory(self) -> int:
+        """Bytes the program may hold."""
+        return self._memory
 
     @property
     def reported(self) -> bool:
@@ -57,6 +66,7 @@ class Run:
         watched = (snapshot.ended, snapshot.out, snapshot.err, snapshot.end.fileno())
         for number in watched:
             loop.add_reader(number, self._woken.set)
+        self._unread = set(watched)
         request = {"do": "run", "code": code, "variables": dict(variables)}
         try:
             snapshot.command({**request, "output": self._limits.output})
@@ -73,6 +83,9 @@ class Run:
             for item in self._arrived():
                 yield item
             if self._report is not None or self._broken:
+                return
+            if self._snapshot.frames.broken:  # the program wrote more than any message may hold
+                self._hit = self._hit or "output"
                 return
             if ended is not None:
                 self._ending = ended
@@ -92,7 +105,11 @@ class Run:
             await self._wait()
 
     async def _wait(self) -> None:
-        timer = asyncio.get_running_loop().call_later(_TICK, self._woken.set)
+        loop = asyncio.get_running_loop()
+        for number in self._unread & self._snapshot.over:  # readable for ever
+            loop.remove_reader(number)
+        self._unread -= self._snapshot.over
+        timer = loop.call_later(_TICK, self._woken.set)
         try:
             await self._woken.wait()
         finally:
@@ -105,9 +122,9 @@ class Run:
         """
         if hit != "wall":
             return
-        computed = self._snapshot.computed() - self._computed
+        computed = self._snapshot.group.computed() - self._computed
         idle = computed <= max(_IDLE * self._limits.wall, 0.02)
-        self.stood_still = idle and self._snapshot.waits_for_a_lock()
+        self.stood_still = idle and self._snapshot.group.waits_for_a_lock()
 
     def _arrived(self) -> Iterator[Output]:
         for message in self._snapshot.messages():
@@ -115,7 +132,10 @@ class Run:
             if item is not None:
                 yield item
         for name in self._written:
-            while data := self._snapshot.written(name):
+            for _ in range(_PORTIONS):
+                data = self._snapshot.written(name)
+                if not data:
+                    break
                 item = self._text(name, self._decoders[name].decode(data))
                 if item is not None:
                     yield item
@@ -123,23 +143,25 @@ class Run:
                     break
 
     def _take(self, message: Mapping[str, Any]) -> Output | None:
+        # The program can say all of this, too: nothing it says may change what was said before.
         kind = message.get("kind")
         if kind == "ready" and not self._snapshot.isolation:
             layers = message.get("isolation")
             self._snapshot.isolation = tuple(map(str, layers)) if isinstance(layers, list) else ()
-        elif kind == "begun":
+        elif kind == "begun" and not self._begun:
+            self._begun = True
             self._watch.restart()
-            self._computed = self._snapshot.computed()
-        elif kind == "display" and isinstance(message.get("output"), dict):
-            kept = self._cap.display(message["output"])
+            self._computed = self._snapshot.group.computed()
+        elif kind == "display" and (shown := display(message.get("output"))) is not None:
+            kept = self._cap.display(shown)
             if kept is not None:
                 self._displays.append(kept)
                 return Output("display", output=kept)
         elif kind == "overflow":
             self._hit = self._hit or "output"
         elif kind == "report" and self._report is None:
-            self._report = message
-        elif kind == "broken":
+            self._report = Report.of(message, self._limits.output)
+        elif kind == "broken" and self._new and not self._begun:
             self._broken = str(message.get("reason", ""))
         return None
 
@@ -161,38 +183,27 @@ class Run:
                 f"A snapshot of the kernel could not be made ready ({self._broken[:300]}); "
                 "use --run child."
             )
-        facts = self._report or {}
-        status, error, limit = self._outcome(facts)
-        shown = facts.get("outputs")
-        changes = facts.get("changes")
-        seconds = facts.get("seconds")
+        report = self._report
+        status, error, limit = self._outcome()
+        seconds = report.seconds if report is not None else None
         return Execution(
             status=status,
             stdout="".join(self._written["stdout"]),
             stderr="".join(self._written["stderr"]),
-            outputs=tuple(shown if isinstance(shown, list) else self._displays),
+            outputs=tuple(self._displays) if report is None else report.outputs,
             error=error,
             limit=limit,
-            seconds=float(seconds) if isinstance(seconds, (int, float)) else self._watch.seconds,
+            seconds=self._watch.seconds if seconds is None else seconds,
             executor=name,
             isolation=self._snapshot.isolation,
-            changes=tuple(changes) if isinstance(changes, list) else (),
-            extra=_unread(facts.get("unread")),
+            changes=() if report is None else report.changes,
+            extra={} if report is None else report.extra,
         )
 
-    def _outcome(self, facts: Mapping[str, Any]) -> Outcome:
-        raised = facts.get("error")
-        raised = raised if isinstance(raised, dict) else None
+    def _outcome(self) -> Outcome:
+        raised = None if self._report is None else self._report.error
         if self._hit is not None:
             return limited(self._hit, self._limits, self._memory, raised)
         if self._report is None:
             return died(self._ending or Ending())
         return reported(raised, self._limits, self._memory, self._snapshot.isolation)
-
-
-def _unread(found: object) -> Json:
-    """Names whose values could not be compared, with the reason, for the record."""
-    if not isinstance(found, dict) or not found:
-        return {}
-    kept = list(found.items())[:_NAMES]
-    return {"not_compared": {str(name)[:200]: str(reason)[:200] for name, reason in kept}}

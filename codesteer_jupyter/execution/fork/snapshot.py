@@ -12,21 +12,21 @@ import os
 import signal
 import socket
 import threading
-import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from codesteer_jupyter.execution.fork import forked
 from codesteer_jupyter.execution.fork.channel import Frames, Sender
+from codesteer_jupyter.execution.fork.group import Group
 from codesteer_jupyter.execution.fork.guardian import guardian
-from codesteer_jupyter.execution.supervised import Ending, Usage
+from codesteer_jupyter.execution.supervised import Ending
 
-__all__ = ["Snapshot", "take"]
+__all__ = ["Snapshot"]
 
-_READ = 2**18
+_READ = 2**18  # bytes; a socket holds less, so nothing is left there when its writers are gone
+_SEND_SECONDS = 5.0
 _AGAIN = (0.02, 0.2)  # seconds until what was left is looked for again
-_PAGE = os.sysconf("SC_PAGE_SIZE")
+_TO_GROUP = 4  # PIDFD_SIGNAL_PROCESS_GROUP of linux/pidfd.h: never another group of that number
 
 
 @dataclass
@@ -38,7 +38,9 @@ class Snapshot:
         ended: a descriptor that becomes readable when it ends.
         out, err: what is written to its descriptors 1 and 2.
         end: this side of the socket.
+        group: the process and all it started, measured.
         isolation: layers that are in force, once it has said so.
+        over: those of the descriptors at whose end this side is; they stay readable.
     """
 
     pid: int
@@ -46,15 +48,24 @@ class Snapshot:
     out: int
     err: int
     end: socket.socket
+    group: Group
     isolation: tuple[str, ...] = ()
     frames: Frames = field(default_factory=Frames)
+    over: set[int] = field(default_factory=set)
     _ending: Ending | None = None
     _closed: bool = False
     _stopped: bool = False
+    _again: list[asyncio.TimerHandle] = field(default_factory=list)
 
     def command(self, message: dict[str, Any]) -> None:
-        """Send a command; a process that is gone shows as its end."""
-        self.end.setblocking(True)
+        """Send a command; a process that is gone shows as its end, and one that does not listen
+        when its time is up.
+        """
+        if self._again:  # what is looked for later is looked for now: then all there is, is new
+            self._look_no_more()
+            self._kill_others()
+        self.wake()
+        self.end.settimeout(_SEND_SECONDS)
         try:
             with contextlib.suppress(OSError):
                 Sender(self.end).send(message)
@@ -62,24 +73,28 @@ class Snapshot:
             self.end.setblocking(False)
 
     def messages(self) -> Iterator[dict[str, Any]]:
-        """What has arrived over the socket."""
-        while not self._closed:
-            try:
+        """What has arrived over the socket, a portion at a time: a program that writes there
+        without end does not keep the kernel here.
+        """
+        if not self._closed:
+            with contextlib.suppress(BlockingIOError, ConnectionError):
                 data = self.end.recv(_READ)
-            except (BlockingIOError, ConnectionError):
-                return
-            if not data:
-                return
-            yield from self.frames.add(data)
+                if not data:
+                    self.over.add(self.end.fileno())
+                yield from self.frames.add(data)
 
     def written(self, name: str) -> bytes:
         """What has arrived on descriptor 1 or 2, at most 256 KiB."""
         if self._closed:
             return b""
+        number = self.out if name == "stdout" else self.err
         try:
-            return os.read(self.out if name == "stdout" else self.err, _READ)
+            data = os.read(number, _READ)
         except BlockingIOError:
             return b""
+        if not data:
+            self.over.add(number)
+        return data
 
     def poll(self) -> Ending | None:
         """How it ended, or None while it lives."""
@@ -87,15 +102,35 @@ class Snapshot:
             self._reap(os.WNOHANG)
         return self._ending
 
+    @property
+    def alive(self) -> bool:
+        """Whether it can be asked for anything."""
+        return not self._closed and self.poll() is None
+
     def _reap(self, how: int) -> None:
         try:
-            pid, status = os.waitpid(self.pid, how)
+            # Seen first, collected later: until then nobody else can get the group's number, so
+            # what the process left behind is reached by it.
+            if os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOWAIT | how) is None:
+                return
+            self._kill_group()
+            _, status = os.waitpid(self.pid, 0)
         except ChildProcessError:  # the user's own code waited for every child
+            self._kill_group()
             self._ending = self._ending or Ending(signal=signal.SIGKILL)
             return
-        if pid:
-            number = os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0
-            self._ending = Ending(number, os.WEXITSTATUS(status) if os.WIFEXITED(status) else 0)
+        number = os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0
+        self._ending = Ending(number, os.WEXITSTATUS(status) if os.WIFEXITED(status) else 0)
+
+    def _kill_group(self) -> None:
+        """Kill what is left of the group of a process that has ended."""
+        try:
+            signal.pidfd_send_signal(self.ended, signal.SIGKILL, None, _TO_GROUP)
+        except ProcessLookupError:
+            return
+        except OSError:  # Linux before 6.9
+            with contextlib.suppress(OSError):
+                os.killpg(self.pid, signal.SIGKILL)
 
     # -- signals ----------------------------------------------------------------------------------
 
@@ -131,12 +166,18 @@ class Snapshot:
         """
         self.suspend()
         self._kill_others()
+        self._look_no_more()
         with contextlib.suppress(RuntimeError):
-            for delay in _AGAIN:
-                asyncio.get_running_loop().call_later(delay, self._kill_others)
+            loop = asyncio.get_running_loop()
+            self._again = [loop.call_later(delay, self._kill_others) for delay in _AGAIN]
+
+    def _look_no_more(self) -> None:
+        for timer in self._again:
+            timer.cancel()
+        self._again = []
 
     def _kill_others(self) -> None:
-        for pid, _ in self._members() if self._ending is None else ():
+        for pid, _ in self.group.members() if self._ending is None else ():
             if pid != self.pid:
                 with contextlib.suppress(OSError):
                     os.kill(pid, signal.SIGKILL)
@@ -150,6 +191,7 @@ class Snapshot:
         if self.poll() is None:
             self._signal(signal.SIGKILL)
         self._closed = True
+        self._look_no_more()
         self.end.close()
         os.close(self.out)
         os.close(self.err)
@@ -173,96 +215,3 @@ class Snapshot:
             self._reap(0)
         os.close(self.ended)
         guardian().done(self.pid)
-
-    # -- measuring --------------------------------------------------------------------------------
-
-    def usage(self) -> Usage:
-        """Resident bytes of the group, which count what is shared with the kernel, too."""
-        memory = count = 0
-        for pid, pages in self._members():
-            memory += pages * _PAGE
-            count += pid != self.pid
-        return Usage(memory, count)
-
-    def exact_memory(self) -> int:
-        """Bytes that belong to the group alone: not those still shared with the kernel."""
-        total = 0
-        for pid, _ in self._members():
-            with (
-                contextlib.suppress(OSError, ValueError),
-                open(f"/proc/{pid}/smaps_rollup", "rb") as file,
-            ):
-                for line in file:
-                    if line.startswith((b"Private_", b"Swap:")):
-                        total += int(line.split()[1]) * 1024
-        return total
-
-    def computed(self) -> float:
-        """Processor time of the process itself so far, s; 0 where it is gone."""
-        try:
-            with open(f"/proc/{self.pid}/stat", "rb") as file:
-                # Fields of proc(5), counted after the name: 11 user, 12 system ticks.
-                fields = file.read().rpartition(b")")[2].split()
-            return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-        except (OSError, IndexError, ValueError):
-            return 0.0
-
-    def waits_for_a_lock(self) -> bool:
-        """Whether its main thread waits in the kernel for a futex, as locks are made of."""
-        try:
-            with open(f"/proc/{self.pid}/wchan", "rb") as file:
-                return b"futex" in file.read()
-        except OSError:
-            return False
-
-    def _members(self) -> list[tuple[int, int]]:
-        """Process number and resident pages of each process of the group."""
-        found = []
-        for name in os.listdir("/proc"):
-            if not name.isdigit():
-                continue
-            with contextlib.suppress(OSError, IndexError, ValueError):
-                with open(f"/proc/{name}/stat", "rb") as file:
-                    # Fields of proc(5), counted after the name: 0 state, 2 group, 21 resident.
-                    fields = file.read().rpartition(b")")[2].split()
-                if int(fields[2]) == self.pid and fields[0] not in (b"Z", b"X"):
-                    found.append((int(name), int(fields[21])))
-        return found
-
-
-def take(make: Callable[[socket.socket, int, int], forked.Given]) -> Snapshot:
-    """Fork this process. On the main thread; `make` says what the snapshot is given, from its
-    end of the socket and its descriptors for output.
-
-    Raises:
-        OSError: no process, descriptor or memory is left.
-    """
-    ours, theirs = socket.socketpair()
-    out, out_writer, err, err_writer = (*os.pipe(), *os.pipe())
-    # An interrupt meant for the kernel must not reach the new process before it stands alone.
-    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
-    try:
-        given = make(theirs, out_writer, err_writer)
-        kernel = os.getpid()
-        with warnings.catch_warnings():
-            # Python warns of forks where threads run; what that means here is dealt with.
-            warnings.simplefilter("ignore", DeprecationWarning)
-            pid = os.fork()
-            if pid == 0:
-                forked.live_out(given, kernel)
-    except BaseException:
-        ours.close()
-        os.close(out)
-        os.close(err)
-        raise
-    finally:
-        theirs.close()
-        os.close(out_writer)
-        os.close(err_writer)
-        signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
-    guardian().watch(pid, given.folder)
-    ended = os.pidfd_open(pid)
-    ours.setblocking(False)
-    for number in (out, err):
-        os.set_blocking(number, False)
-    return Snapshot(pid, ended, out, err, ours)

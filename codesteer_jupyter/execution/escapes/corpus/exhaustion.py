@@ -47,9 +47,11 @@ except OSError:
 """
 
 
-def _stay(name: str, tries: str, work: str, *needs: str, bare: bool = False) -> Attempt:
+def _stay(
+    name: str, tries: str, work: str, *needs: str, bare: bool = False, then: str = ""
+) -> Attempt:
     """A process that marks itself and lives 8 s longer than it may. `bare`: what comes to the end
-    of `work` becomes `_BARE`.
+    of `work` becomes `_BARE`. `then` is what the program does once it is there.
     """
     work = work + _BARE if bare else work
     body = "".join(f"    {line}\n" for line in work.strip().splitlines())
@@ -72,6 +74,7 @@ if first == 0:
         os._exit(0)
 os.close(tell)
 os.read(ready, 1)
+{then}
 """
     return Attempt(
         *(name, "survivors", tries, program, "survivor", ("supervisor", "pidns", "process_group")),
@@ -305,6 +308,18 @@ if os.fork():
 os.setsid()
 """,
         bare=True,
+    ),
+    _stay(
+        "survivor_of_exited_program",
+        "Leave a process, and end the program's own one before anything can be said of it.",
+        "last()",
+        then="os._exit(3)",
+    ),
+    _stay(
+        "survivor_of_crashed_program",
+        "Leave a process, and crash the program's own one.",
+        "last()",
+        then="os.kill(os.getpid(), signal.SIGSEGV)",
     ),
     Attempt(
         "survivor_busy_maker",
