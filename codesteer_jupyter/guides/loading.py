@@ -140,6 +140,8 @@ def _check_adapter(model: Any, adapter: Path, spec: str) -> None:
     Raises:
         GuideError: it was made for another base.
     """
+    import torch
+
     try:
         made_for = json.loads((adapter / "adapter_config.json").read_text("utf-8")).get(
             "base_model_name_or_path"
@@ -154,9 +156,12 @@ def _check_adapter(model: Any, adapter: Path, spec: str) -> None:
         if not module:
             continue
         base = modules.get(module)
-        rows, columns = getattr(base, "out_features", None), getattr(base, "in_features", None)
-        fits = entry["shape"][1] == columns if kind[0] == "A" else entry["shape"][0] == rows
-        if base is None or not fits:
+        fits = base is not None
+        # Only of linear layers is it plain which side is which; peft itself compares the others.
+        if isinstance(base, torch.nn.Linear) and kind in ("A.weight", "B.weight"):
+            rows, columns = base.out_features, base.in_features
+            fits = entry["shape"][1] == columns if kind[0] == "A" else entry["shape"][0] == rows
+        if not fits:
             made = f" It was made for {made_for}." if made_for else ""
             raise GuideError(
                 f"The adapter {adapter} does not fit its base in {spec}: {module} is "

@@ -226,10 +226,10 @@ def test_a_damaged_configuration(tiny: Path, tmp_path: Path) -> None:
 # -- adapters -------------------------------------------------------------------------------------
 
 
-def adapter_for(folder: Path, base: Path, target: str) -> Path:
+def adapter_for(folder: Path, base: Path, *targets: str) -> Path:
     peft = pytest.importorskip("peft", reason="the extra [local] is not installed")
     model = transformers.AutoModelForCausalLM.from_pretrained(base)
-    config = peft.LoraConfig(r=2, target_modules=[target])
+    config = peft.LoraConfig(r=2, target_modules=list(targets))
     peft.get_peft_model(model, config).save_pretrained(folder)
     return folder
 
@@ -246,6 +246,15 @@ def test_an_adapter_for_another_base(tiny: Path, tmp_path: Path) -> None:
     adapter = adapter_for(tmp_path / "adapter", tmp_path / "other", "q_proj")
     with pytest.raises(GuideError, match=r"does not fit its base.*made for .*other.*plus sign"):
         loaded.load(loaded.Wish(f"{tiny}+{adapter}"))
+
+
+@pytest.mark.parametrize("targets", [["embed_tokens", "q_proj"], ["embed_tokens"]])
+def test_an_adapter_of_the_embedding_fits_its_own_base(
+    tiny: Path, tmp_path: Path, targets: list[str]
+) -> None:
+    adapter = adapter_for(tmp_path / "adapter", tiny, *targets)
+    engine = loaded.load(loaded.Wish(f"{tiny}+{adapter}"))
+    assert any("lora_embedding_A" in name for name, _ in engine.model.named_parameters())
 
 
 def test_folders_that_hold_no_adapter(tiny: Path, tmp_path: Path) -> None:
