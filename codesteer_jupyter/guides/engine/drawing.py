@@ -34,7 +34,8 @@ def draw(logits: Any, decoding: Decoding, generator: Any) -> int:
     weights = torch.softmax(wide(logits).cpu() / decoding.temperature, dim=-1)
     if decoding.top_p is not None and decoding.top_p < 1:
         ordered, order = weights.sort(descending=True)
-        # The most likely token always stays, with a bound of 0 too; so does the one that crosses it.
+        # The most likely token always stays, even with a bound of 0; so does the one that crosses
+        # the bound.
         beyond = ordered.cumsum(-1) - ordered >= decoding.top_p
         ordered[1:][beyond[1:]] = 0
         weights = torch.zeros_like(weights).scatter(0, order, ordered)
