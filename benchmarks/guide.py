@@ -10,7 +10,7 @@ measured in the same run. On a CPU with `--model`: time to guidance at round 5 o
 what was read kept and without, taken in turns.
 
 Needs torch >= 2.11 and transformers >= 5.17, nothing else of this package's dependencies for the
-first; it fits a 10-minute command (`--budget`).
+first; it fits a 10-minute command (`--budget`). The JSON file is whole after every row.
 """
 
 from __future__ import annotations
@@ -21,64 +21,97 @@ import os
 import platform
 import statistics
 import sys
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 
-class Report:
-    """Rows of a Markdown table and the same as JSON."""
+class OutOfTime(Exception):
+    """The command's time is used up."""
 
-    def __init__(self, about: dict[str, Any], budget: float) -> None:
+
+class Report:
+    """Rows of a Markdown table and the same as JSON, which is written anew at every row: whatever
+    ends the command, what was measured by then is there.
+
+    Args:
+        about: what was run where.
+        budget: seconds for the whole command.
+        path: of the JSON file, if one is wanted.
+    """
+
+    def __init__(self, about: dict[str, Any], budget: float, path: Path | None = None) -> None:
         self.about = about
         self.rows: list[dict[str, Any]] = []
         self._until = time.monotonic() + budget
+        self._path = path
 
     def row(self, name: str, value: float | None, unit: str, aim: str = "", note: str = "") -> None:
         self.rows.append({"name": name, "value": value, "unit": unit, "aim": aim, "note": note})
         shown = "–" if value is None else f"{value:.4g}"
         print(f"| {name} | {shown} | {unit} | {aim} | {note} |", flush=True)
+        self.write()
 
-    def section(self, name: str, work: Callable[[], None]) -> None:
-        """Run one part; what breaks or is out of time says so and leaves the others alone."""
-        if time.monotonic() > self._until:
-            self.row(name, None, "", note="skipped: the command's time is used up")
-            return
+    def remaining(self) -> float:
+        """Seconds that are left, at least 0."""
+        return max(0.0, self._until - time.monotonic())
+
+    def check(self) -> None:
+        """Raises:
+        OutOfTime: nothing is left.
+        """
+        if not self.remaining():
+            raise OutOfTime
+
+    def section(self, name: str, work: Callable[[], None]) -> bool:
+        """Run one part; what breaks or is out of time says so and leaves the others alone. Whether
+        it ended well.
+        """
+        began = len(self.rows)
         try:
+            self.check()
             work()
+        except OutOfTime:
+            how = "skipped" if len(self.rows) == began else "cut off"
+            self.row(name, None, "", note=f"{how}: the command's time is used up")
         except Exception as error:
             first = (str(error).strip() or type(error).__name__).split("\n")[0][:160]
             self.row(name, None, "", note=f"failed: {type(error).__name__}: {first}")
+            return False
+        return True
 
-    def write(self, path: Path | None) -> None:
+    def write(self) -> None:
+        """Replace the file as a whole: it never holds half a report."""
+        if self._path is None:
+            return
         self.about["load_average_after"] = list(os.getloadavg())
-        if path is not None:
-            path.write_text(json.dumps({"about": self.about, "rows": self.rows}, indent=1) + "\n")
-
-
-def median_seconds(work: Callable[[], Any], times: int, sync: Callable[[], None]) -> float:
-    """Median wall time of `work`, with the device idle before and after."""
-    taken = []
-    for _ in range(times):
-        sync()
-        began = time.perf_counter()
-        work()
-        sync()
-        taken.append(time.perf_counter() - began)
-    return statistics.median(taken)
+        new = self._path.with_name(self._path.name + ".new")
+        new.write_text(json.dumps({"about": self.about, "rows": self.rows}, indent=1) + "\n")
+        new.replace(self._path)
 
 
 def in_turns(
-    works: dict[str, Callable[[], Any]], times: int, sync: Callable[[], None]
+    works: Mapping[str, Callable[[], Any]],
+    times: int,
+    sync: Callable[[], None],
+    begin: Callable[[str], None],
 ) -> dict[str, float]:
-    """Median wall time of each, taken in turns so that a change of load meets all of them."""
+    """Median wall time of each, with the device idle before and after, taken in turns so that a
+    change of load meets all of them. `begin` is called before each, outside of its time.
+    """
     taken: dict[str, list[float]] = {name: [] for name in works}
     for _ in range(times):
         for name, work in works.items():
-            taken[name].append(median_seconds(work, 1, sync))
+            begin(name)
+            sync()
+            began = time.perf_counter()
+            work()
+            sync()
+            taken[name].append(time.perf_counter() - began)
     return {name: statistics.median(each) for name, each in taken.items()}
 
 
@@ -96,6 +129,7 @@ def main() -> None:
     parser.add_argument("--no-compile", action="store_true", help="CUDA graphs only")
     parser.add_argument("--out", type=Path, help="also write JSON to this file")
     options = parser.parse_args()
+    began = time.monotonic()
     import torch
     import transformers
 
@@ -116,14 +150,16 @@ def main() -> None:
     for name, fact in about.items():
         print(f"{name}: {fact}")
     print("\n| measure | value | unit | aim | note |\n| --- | ---: | --- | --- | --- |")
-    report = Report(about, options.budget)
+    report = Report(about, options.budget - (time.monotonic() - began), options.out)
     if device == "cpu" and options.model is not None:
         from guide_dialogue import measure
     else:
         from guide_shape import measure
     measure(report, options, device)
-    report.write(options.out)
-    print(f"\nload average after: {os.getloadavg()}")
+    report.write()
+    print(f"\nload average after: {os.getloadavg()}", flush=True)
+    if any(thread.name == "codesteer-compile" for thread in threading.enumerate()):
+        os._exit(0)  # a compiler that was not waited for aborts the process as it ends
 
 
 if __name__ == "__main__":

@@ -50,10 +50,10 @@ def probabilities_at(
         Cancelled: `cancelled` was set before the prompt was read.
     """
     if not all(profile.labels[action] for action in actions):
-        opened = [*ids, *engine.encode(profile.markers[0])]
-        return _with_the_rest(engine, opened, profile, actions, temperature, cancelled)
+        opening = profile.markers[0]
+        return _with_the_rest(engine, ids, opening, profile, actions, temperature, cancelled)
     labels = [engine.encode(profile.marker(action)) for action in actions]
-    shared = _shared(labels)
+    shared = min(_common(labels), min(map(len, labels)) - 1)  # at least one is left of each
     rests = [label[shared:] for label in labels]
     if len({rest[0] for rest in rests}) == len(rests):
         rests = [rest[:1] for rest in rests]
@@ -76,36 +76,52 @@ def probabilities_after_reasons(
     at = raw.rfind(profile.markers[0])
     if at < 0:
         return None
-    opened = [*ids, *engine.encode(raw[: at + len(profile.markers[0])])]
+    opening = raw[: at + len(profile.markers[0])]
     actions = tuple(profile.labels)
-    return _with_the_rest(engine, opened, profile, actions, temperature, cancelled)
+    return _with_the_rest(engine, ids, opening, profile, actions, temperature, cancelled)
 
 
 def _with_the_rest(
     engine: Engine,
-    opened: Sequence[int],
+    ids: Sequence[int],
+    opening: str,
     profile: Profile,
     actions: Sequence[str],
     temperature: float,
     cancelled: threading.Event | None,
 ) -> dict[str, float]:
-    """Behind an opened marker: whole labels are scored; an action without a label of its own (the
-    guide's own words stand there) has what is left over.
+    """After `ids` and `opening`, which ends with an opened marker: whole labels are scored; an
+    action without a label of its own (the guide's own words stand there) has what is left over.
     """
     named = [action for action in actions if profile.labels[action]]
-    labels = [engine.encode(profile.labels[action] + profile.markers[1]) for action in named]
-    scores = dict(zip(named, engine.score(opened, labels, cancelled), strict=True))
+    opened = engine.encode(opening)
+    # Encoded with what stands before it: by itself a label may get a space in front that is not
+    # written there, and its first letters may belong to a token of the marker.
+    wholes = [engine.encode(opening + profile.labels[a] + profile.markers[1]) for a in named]
+    begin = _common([opened, *wholes])
+    tails = [whole[begin:] for whole in wholes]
+    rest = [opened[begin:]] if begin < len(opened) else []
+    known = engine.score([*ids, *opened[:begin]], [*tails, *rest], cancelled)
+    # Where the marker's end is part of some label's token, there is more than one way to open the
+    # marker in tokens; a label's share is of all of them together.
+    merged = [
+        math.exp(score)
+        for whole, score in zip(wholes, known, strict=False)
+        if whole[: len(opened)] != opened
+    ]
+    opens = math.log(math.fsum([math.exp(known[-1]), *merged])) if rest else 0.0
+    scores = {action: score - opens for action, score in zip(named, known, strict=False)}
     left = max(1 - math.fsum(map(math.exp, scores.values())), 1e-9)
     open_ended = [action for action in actions if not profile.labels[action]]
     scores |= {action: math.log(left / len(open_ended)) for action in open_ended}
     return dict(zip(actions, _softmax([scores[a] for a in actions], temperature), strict=True))
 
 
-def _shared(labels: Sequence[Sequence[int]]) -> int:
-    """How many tokens all labels begin with; at least one is left of each."""
-    most = min(map(len, labels)) - 1
-    first = labels[0]
-    return next((at for at in range(most) if any(label[at] != first[at] for label in labels)), most)
+def _common(sequences: Sequence[Sequence[int]]) -> int:
+    """How many tokens all begin with."""
+    most = min(map(len, sequences))
+    first = sequences[0]
+    return next((at for at in range(most) if any(one[at] != first[at] for one in sequences)), most)
 
 
 def _softmax(scores: Sequence[float], temperature: float) -> list[float]:

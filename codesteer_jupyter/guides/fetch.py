@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import importlib
+import sys
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,18 +29,28 @@ _TELL_SECONDS = 3.0
 _SMALL = ("*.json", "*.model", "*.txt", "*.jinja")
 
 
+class _GivenUp(Exception):
+    """Whoever asked for a download no longer wants it."""
+
+
 def fetched(
-    source: Source, spec: str, allow_download: bool, tell: Callable[[str], None] | None = None
+    source: Source,
+    spec: str,
+    allow_download: bool,
+    tell: Callable[[str], None] | None = None,
+    cancelled: threading.Event | None = None,
 ) -> Source:
-    """`source` after its repository was fetched into the hub's own cache; `tell` hears of it.
+    """`source` after its repository was fetched into the hub's own cache; `tell` hears of it,
+    `cancelled` is set to give up. What was fetched by then is gone on with next time.
 
     Raises:
-        GuideError: unknown repository, hub unreachable, or larger than is fetched unasked.
+        GuideError: unknown or gated repository, hub unreachable, larger than is fetched unasked,
+            or given up.
     """
     if source.repository is None:
         raise GuideError(f"{spec} is no hub id; give organisation/name, or a folder.")
     try:
-        from huggingface_hub import HfApi, snapshot_download
+        from huggingface_hub import HfApi
     except ImportError as error:
         raise GuideError(
             f"{spec} is not on this machine and fetching it needs huggingface_hub: "
@@ -48,22 +60,67 @@ def fetched(
     total = sum(wanted.values())
     if tell is not None:
         tell(f"Fetching {spec}: {total / 1e9:.2f} GB from the hub.")
-    try:
-        snapshot_download(
-            source.repository,
-            allow_patterns=[*wanted, *_SMALL],
-            tqdm_class=None if tell is None else _bar(spec, total, tell),
-        )
-    except Exception as error:  # network, disk and hub errors of several libraries
-        raise GuideError(f"Fetching {spec} failed ({_first(error)}); try again.") from error
+    _download(source.repository, [*wanted, *_SMALL], spec, total, tell, cancelled)
     folder = cached_folder(source.repository)
     if folder is None:
         raise GuideError(f"{source.repository} holds no weights that transformers can load.")
     return locate(str(folder / source.gguf) if source.gguf else str(folder))
 
 
-def _bar(spec: str, total: int, tell: Callable[[str], None]) -> type:
-    """A progress bar that tells a line now and then instead of drawing itself."""
+def _download(
+    repository: str,
+    patterns: Sequence[str],
+    spec: str,
+    total: int,
+    tell: Callable[[str], None] | None = None,
+    cancelled: threading.Event | None = None,
+) -> None:
+    from huggingface_hub import snapshot_download
+
+    watched = tell is not None or cancelled is not None
+    try:
+        snapshot_download(
+            repository,
+            allow_patterns=list(patterns),
+            tqdm_class=_bar(spec, total, tell, cancelled) if watched else None,
+        )
+    except Exception as error:  # network, disk and hub errors of several libraries
+        if cancelled is None or not cancelled.is_set():
+            # The hub lists a gated repository to anyone and refuses its files.
+            if _refuses(error):
+                raise _gated(repository) from error
+            raise GuideError(f"Fetching {spec} failed ({_first(error)}); try again.") from error
+    if cancelled is not None and cancelled.is_set():
+        raise GuideError(f"Fetching {spec} was interrupted; ask again to go on with it.")
+
+
+def _refuses(error: BaseException | None) -> bool:
+    """Whether the hub refused a file; a plain 403 is told as the cause of another error."""
+    from huggingface_hub.errors import GatedRepoError, HfHubHTTPError
+
+    while error is not None:
+        refused = isinstance(error, HfHubHTTPError) and error.response.status_code in (401, 403)
+        if refused or isinstance(error, GatedRepoError):
+            return True
+        error = error.__cause__
+    return False
+
+
+def _gated(repository: str) -> GuideError:
+    return GuideError(
+        f"{repository} is gated: accept its licence on the hub and log in (hf auth login)."
+    )
+
+
+def _bar(
+    spec: str,
+    total: int,
+    tell: Callable[[str], None] | None,
+    cancelled: threading.Event | None,
+) -> type:
+    """A progress bar that tells a line now and then instead of drawing itself, and that ends the
+    download once `cancelled` is set.
+    """
     tqdm: Any = importlib.import_module("huggingface_hub.utils").tqdm
     last = time.monotonic()
     done = 0
@@ -75,9 +132,12 @@ def _bar(spec: str, total: int, tell: Callable[[str], None]) -> type:
 
         def update(self, n: float | None = 1) -> Any:
             nonlocal last, done
+            if cancelled is not None and cancelled.is_set():
+                _stop_xet()
+                raise _GivenUp
             if self._counts_bytes:
                 done += int(n or 0)
-            if self._counts_bytes and time.monotonic() - last >= _TELL_SECONDS:
+            if tell is not None and self._counts_bytes and time.monotonic() - last >= _TELL_SECONDS:
                 last = time.monotonic()
                 tell(f"Fetching {spec}: {done / 1e9:.2f} of {total / 1e9:.2f} GB.")
             return super().update(n)
@@ -85,11 +145,23 @@ def _bar(spec: str, total: int, tell: Callable[[str], None]) -> type:
     return Told
 
 
-def fetched_adapter(adapter: str, allow_download: bool) -> Path:
-    """The folder of a LoRA adapter: one that is here, or a hub id.
+def _stop_xet() -> None:
+    """hf_xet calls the bar from a thread of its own, where what is raised ends nothing: its
+    transfers are stopped as huggingface_hub stops them at an interrupt.
+    """
+    xet = sys.modules.get("huggingface_hub.utils._xet")
+    abort = getattr(xet, "abort_xet_session", None)
+    if abort is not None:
+        threading.Thread(target=abort, name="codesteer-stop-xet", daemon=True).start()
+
+
+def fetched_adapter(
+    adapter: str, allow_download: bool, cancelled: threading.Event | None = None
+) -> Path:
+    """The folder of a LoRA adapter: one that is here, or a hub id. `cancelled` is set to give up.
 
     Raises:
-        GuideError: there is none, or it cannot be had.
+        GuideError: there is none, it cannot be had, or given up.
     """
     path = Path(adapter).expanduser()
     if path.is_dir():
@@ -106,13 +178,11 @@ def fetched_adapter(adapter: str, allow_download: bool) -> Path:
         )
     found = cached_adapter(adapter)
     if found is None:
-        from huggingface_hub import HfApi, snapshot_download
+        from huggingface_hub import HfApi
 
-        _wanted(HfApi(), Source(None, repository=adapter), adapter, allow_download)
-        try:
-            snapshot_download(adapter, allow_patterns=["adapter_*"])
-        except Exception as error:  # network, disk and hub errors of several libraries
-            raise GuideError(f"Fetching {adapter} failed ({_first(error)}); try again.") from error
+        wanted = _wanted(HfApi(), Source(None, repository=adapter), adapter, allow_download)
+        total = sum(wanted.values())
+        _download(adapter, ["adapter_*"], adapter, total, cancelled=cancelled)
         found = cached_adapter(adapter)
     if found is None:
         raise GuideError(f"{adapter} on the hub holds no adapter (adapter_config.json).")
@@ -130,10 +200,7 @@ def _wanted(api: Any, source: Source, spec: str, allow_download: bool) -> dict[s
     try:
         info = api.model_info(source.repository, files_metadata=True, timeout=_SECONDS)
     except GatedRepoError as error:
-        raise GuideError(
-            f"{source.repository} is gated: accept its licence on the hub and log in "
-            "(hf auth login)."
-        ) from error
+        raise _gated(str(source.repository)) from error
     except RepositoryNotFoundError as error:
         raise GuideError(
             f"The hub has no model {source.repository} (or it is private: hf auth login); "

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import threading
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +25,9 @@ _BROKEN: dict[str, str] = {}
 # What the background load of a guide said last; its error if it failed.
 _TOLD: dict[str, str] = {}
 _LOCK = threading.RLock()
+# Each call that loads, or waits to, with the event that makes it give up.
+_LOADING: list[tuple[str, threading.Event]] = []
+_WAIT_SECONDS = 0.2
 
 
 @dataclass(frozen=True)
@@ -54,21 +59,22 @@ def is_here(wish: Wish) -> bool:
     return locate(split_adapter(wish.spec)[0]).folder is not None
 
 
-def plan(wish: Wish, tell: Tell | None = None) -> Plan:
+def plan(wish: Wish, tell: Tell | None = None, cancelled: threading.Event | None = None) -> Plan:
     """What loading takes. Fetches the weights if they are not here and that is allowed.
 
     Raises:
-        GuideError: not found, not allowed, no extra, damaged, or too large for this machine.
+        GuideError: not found, not allowed, no extra, damaged, too large for this machine, or given
+            up.
     """
     name, adapter = split_adapter(wish.spec)
     source = locate(name)
     device = device_here()
     if source.folder is None:
-        source = fetched(source, wish.spec, wish.allow_download, tell)
+        source = fetched(source, wish.spec, wish.allow_download, tell, cancelled)
     folder = None
     if adapter is not None:
         need("peft")
-        folder = fetched_adapter(adapter, wish.allow_download)
+        folder = fetched_adapter(adapter, wish.allow_download, cancelled)
     return plan_for(source, folder, wish.spec, device=device, memory=wish.memory)
 
 
@@ -79,15 +85,33 @@ def load(wish: Wish, tell: Tell | None = None, cancelled: threading.Event | None
     Raises:
         GuideError: see `plan`; also no chat template, or weights that do not fit the model.
     """
-    with _LOCK:
+    cancelled = cancelled or threading.Event()
+    with _turn(wish.spec, cancelled):
         if wish.spec in _BROKEN:
             raise GuideError(_BROKEN[wish.spec])
         if wish.spec not in _LOADED:
-            planned = plan(wish, tell)
+            planned = plan(wish, tell, cancelled)
             if tell is not None:
                 tell(planned.sentence(wish.spec))
             _LOADED[wish.spec] = engine_from(planned, wish.spec, tell, cancelled), planned
         return _LOADED[wish.spec][0]
+
+
+@contextlib.contextmanager
+def _turn(spec: str, cancelled: threading.Event) -> Iterator[None]:
+    """Wait until nothing else is being loaded; `unload`, or setting `cancelled`, ends the wait."""
+    entry = spec, cancelled
+    _LOADING.append(entry)
+    try:
+        while not _LOCK.acquire(timeout=_WAIT_SECONDS):
+            if cancelled.is_set():
+                raise GuideError(f"Waiting to load {spec} was interrupted; ask again to load it.")
+        try:
+            yield
+        finally:
+            _LOCK.release()
+    finally:
+        _LOADING.remove(entry)
 
 
 def begin(wish: Wish) -> threading.Thread:
@@ -101,6 +125,8 @@ def begin(wish: Wish) -> threading.Thread:
             load(wish, tell)
         except GuideError as error:
             tell(error.message)
+        except Exception as error:  # nobody else would hear of it
+            tell(failed(wish.spec, error).message)
         else:
             _TOLD.pop(wish.spec, None)
 
@@ -124,14 +150,19 @@ def failed(spec: str, error: BaseException) -> GuideError:
             f"The GPU failed while {spec} was replying ({first}); restart the kernel to use it "
             "again, or use --guide rules."
         )
-        with _LOCK:
-            _LOADED.pop(spec, None)
+        # Not under the lock, which another guide may hold for as long as it loads.
+        _LOADED.pop(spec, None)
         return GuideError(_BROKEN[spec])
     return GuideError(f"{spec} could not reply ({first}); ask again, or use --guide rules.")
 
 
 def unload(spec: str | None = None) -> list[str]:
-    """Drop `spec`, or all, from memory; returns what was dropped. Waits for what is replying."""
+    """Drop `spec`, or all, from memory; returns what was dropped. Waits for what is replying; what
+    is being loaded is given up.
+    """
+    for name, cancelled in list(_LOADING):
+        if spec in (None, name):
+            cancelled.set()
     with _LOCK:
         dropped = [name for name in _LOADED if spec in (None, name)]
         cuda = any(_LOADED[name][1].device == "cuda" for name in dropped)

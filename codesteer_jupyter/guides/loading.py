@@ -9,7 +9,7 @@ import functools
 import json
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +19,7 @@ from codesteer_jupyter.guides.sizing import Plan, size
 if TYPE_CHECKING:
     from codesteer_jupyter.guides.engine.engine import Engine
 
-__all__ = ["engine_from"]
+__all__ = ["engine_from", "torchao_config"]
 
 Tell = Callable[[str], None]
 _TELL_SECONDS = 3.0
@@ -41,7 +41,7 @@ def engine_from(
     source = plan.source
     options = {"gguf_file": source.gguf} if source.gguf else {}
     try:
-        with quiet():
+        with quiet(cancelled):
             tokenizer = AutoTokenizer.from_pretrained(
                 str(source.here), local_files_only=True, **options
             )
@@ -54,7 +54,9 @@ def engine_from(
             if plan.adapter is not None:
                 _add_adapter(model, plan.adapter, spec)
             model.eval()
-        engine = Engine(model, tokenizer, spec, plan.context)
+            if cancelled is not None and cancelled.is_set():
+                raise InterruptedError
+        engine = Engine(model, tokenizer, spec, _context(model, plan.context))
         engine.warm()
         return engine
     except GuideError:
@@ -73,6 +75,12 @@ def engine_from(
             f"{spec} could not be loaded ({first}); check that it is a complete causal language "
             "model, or use --guide rules."
         ) from error
+
+
+def _context(model: Any, planned: int) -> int:
+    """Tokens to read at most: a model that learned an embedding for each position has no more."""
+    known = getattr(model.config.get_text_config(), "max_position_embeddings", None)
+    return min(planned, known) if isinstance(known, int) and known > 0 else planned
 
 
 def _model(plan: Plan, spec: str, tell: Tell | None, cancelled: threading.Event | None) -> Any:
@@ -109,10 +117,19 @@ def _quantised(plan: Plan) -> Any:
         return BitsAndBytesConfig(
             load_in_8bit=eight, load_in_4bit=not eight, bnb_4bit_compute_dtype=torch.bfloat16
         )
-    from torchao.quantization import Int4WeightOnlyConfig, Int8WeightOnlyConfig
     from transformers import TorchAoConfig
 
-    return TorchAoConfig(Int8WeightOnlyConfig() if eight else Int4WeightOnlyConfig(group_size=128))
+    return TorchAoConfig(torchao_config(eight=eight))
+
+
+def torchao_config(*, eight: bool) -> Any:
+    """How torchao holds the weights of linear layers."""
+    from torchao.quantization import Int4WeightOnlyConfig, Int8WeightOnlyConfig
+
+    if eight:
+        return Int8WeightOnlyConfig()
+    # The packing that torch itself has kernels for; torchao's default asks for one more package.
+    return Int4WeightOnlyConfig(group_size=128, int4_packing_format="tile_packed_to_4d")
 
 
 def _progress(spec: str, tell: Tell | None) -> Callable[[int, int], None] | None:
@@ -140,6 +157,8 @@ def _check_adapter(model: Any, adapter: Path, spec: str) -> None:
     Raises:
         GuideError: it was made for another base.
     """
+    import torch
+
     try:
         made_for = json.loads((adapter / "adapter_config.json").read_text("utf-8")).get(
             "base_model_name_or_path"
@@ -154,9 +173,12 @@ def _check_adapter(model: Any, adapter: Path, spec: str) -> None:
         if not module:
             continue
         base = modules.get(module)
-        rows, columns = getattr(base, "out_features", None), getattr(base, "in_features", None)
-        fits = entry["shape"][1] == columns if kind[0] == "A" else entry["shape"][0] == rows
-        if base is None or not fits:
+        fits = base is not None
+        # Only of linear layers is it plain which side is which; peft itself compares the others.
+        if isinstance(base, torch.nn.Linear) and kind in ("A.weight", "B.weight"):
+            rows, columns = base.out_features, base.in_features
+            fits = entry["shape"][1] == columns if kind[0] == "A" else entry["shape"][0] == rows
+        if not fits:
             made = f" It was made for {made_for}." if made_for else ""
             raise GuideError(
                 f"The adapter {adapter} does not fit its base in {spec}: {module} is "
@@ -166,8 +188,10 @@ def _check_adapter(model: Any, adapter: Path, spec: str) -> None:
 
 
 @contextlib.contextmanager
-def quiet() -> Iterator[None]:
-    """Without transformers' progress bars and advice in the user's cell."""
+def quiet(cancelled: threading.Event | None = None) -> Iterator[None]:
+    """Without transformers' progress bars and advice in the user's cell. Where a bar would move,
+    transformers can be left: once `cancelled` is set, InterruptedError is raised there.
+    """
     from transformers import modeling_gguf_pytorch_utils as dequantising
     from transformers.utils import logging
 
@@ -177,12 +201,34 @@ def quiet() -> Iterator[None]:
     logging.disable_progress_bar()
     if bar is not None:
         # This one bar does not ask transformers whether bars are wanted.
-        dequantising.tqdm = functools.partial(bar, disable=True)
+        dequantising.tqdm = lambda items, **_: _until(cancelled, items)
+    hook = getattr(logging, "set_tqdm_hook", None)
+    before = None if hook is None else hook(functools.partial(_bar, cancelled))
     try:
         yield
     finally:
+        if hook is not None:
+            hook(before)
         logging.set_verbosity(verbosity)
         if bars:
             logging.enable_progress_bar()
         if bar is not None:
             dequantising.tqdm = bar
+
+
+def _bar(
+    cancelled: threading.Event | None,
+    factory: Callable[..., Any],
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+) -> Any:
+    if args:
+        args = _until(cancelled, args[0]), *args[1:]
+    return factory(*args, **kwargs)
+
+
+def _until(cancelled: threading.Event | None, items: Iterable[Any]) -> Iterator[Any]:
+    for item in items:
+        if cancelled is not None and cancelled.is_set():
+            raise InterruptedError("loading was interrupted")
+        yield item

@@ -11,10 +11,11 @@ import dataclasses
 import functools
 import threading
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import aclosing
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from codesteer_jupyter.errors import GuideError
+from codesteer_jupyter.errors import CodeSteerError, GuideError
 from codesteer_jupyter.guides import loaded
 from codesteer_jupyter.guides.actions import (
     choose,
@@ -30,7 +31,7 @@ from codesteer_jupyter.steering.dialogue import excerpt
 from codesteer_jupyter.steering.guidance import Advice
 from codesteer_jupyter.steering.guide_dialogue import guide_messages, guide_messages_ahead
 from codesteer_jupyter.steering.procedure import Procedure
-from codesteer_jupyter.steering.profile import Profile
+from codesteer_jupyter.steering.profile import Calibration, Profile
 from codesteer_jupyter.steering.trajectory import Trajectory, Usage
 
 if TYPE_CHECKING:
@@ -108,8 +109,8 @@ class LocalGuide:
 
         try:
             await asyncio.to_thread(ahead)
-        except GuideError:
-            return  # advise meets the same error and says it
+        except Exception:  # advise meets the same error and says it
+            return
         finally:
             cancelled.set()
 
@@ -122,18 +123,39 @@ class LocalGuide:
         Raises:
             GuideError: the model cannot be had, the dialogue does not fit, or the reply is empty.
         """
-        engine: Engine | None = None
-        async for told in _in_thread(self._engine):
-            if isinstance(told, str):
-                yield Notice("guide_loading", told)
-            else:
-                engine = told
-        assert engine is not None  # noqa: S101 # the last item of the stream
-        unfamiliar = untrained(self._profile, split_adapter(self._spec)[0])
-        if unfamiliar is not None and not trajectory.rounds:
-            yield unfamiliar
-        calibration = None if unfamiliar else self._profile.calibration
         messages = guide_messages(trajectory, self._profile, self._procedure)
+        unfamiliar = untrained(self._profile, split_adapter(self._spec)[0])
+        engine: Engine | None = None
+        for last in (False, True):
+            try:
+                async for told in _in_thread(self._engine):
+                    if isinstance(told, str):
+                        yield Notice("guide_loading", told)
+                    else:
+                        engine = told
+                assert engine is not None  # noqa: S101 # the last item of the stream
+                if unfamiliar is not None and not trajectory.rounds and not last:
+                    yield unfamiliar
+                calibration = None if unfamiliar else self._profile.calibration
+                turn = len(trajectory.rounds)
+                async with aclosing(self._turn(engine, messages, turn, calibration)) as said:
+                    async for item in said:
+                        yield item
+                return
+            except CodeSteerError:
+                raise
+            except Exception as error:  # of torch, transformers, or a foreign checkpoint's code
+                # Freed by `unload` between two steps, before anything was said: loaded once more.
+                if last or not _is_closed(engine):
+                    raise loaded.failed(self._spec, error) from error
+
+    async def _turn(
+        self,
+        engine: Engine,
+        messages: list[Message],
+        turn: int,
+        calibration: Calibration | None,
+    ) -> AsyncGenerator[Delta | Advice, None]:
         ids, decoding = await asyncio.to_thread(fit, engine, messages, self._decoding)
         began = time.monotonic()
         stream = _in_thread(
@@ -142,7 +164,7 @@ class LocalGuide:
                 ids,
                 decoding,
                 self._profile,
-                turn=len(trajectory.rounds),
+                turn=turn,
                 temperature=calibration.temperature if calibration else 1.0,
                 say=say,
                 cancelled=cancelled,
@@ -166,10 +188,13 @@ class LocalGuide:
                     probabilities=item.probabilities,
                     calibrated=calibration is not None and item.probabilities is not None,
                 )
-        except (MemoryError, RuntimeError) as error:
-            raise loaded.failed(self._spec, error) from error
         finally:
             await stream.aclose()
+
+
+def _is_closed(engine: Engine | None) -> bool:
+    """Whether `unload` freed it; one that is in another process is not ours to free."""
+    return engine is not None and getattr(engine, "model", engine) is None
 
 
 def reply(
@@ -259,9 +284,11 @@ async def _in_thread(
     loop = asyncio.get_running_loop()
     queue: asyncio.Queue[str | None] = asyncio.Queue()
     cancelled = threading.Event()
+    left = False
 
     def post(item: str | None) -> None:
-        if not cancelled.is_set():
+        # Not the event: `work` may be ended from elsewhere, and who waits here has to hear of it.
+        if not left:
             loop.call_soon_threadsafe(queue.put_nowait, item)
 
     def run() -> Any:
@@ -278,4 +305,5 @@ async def _in_thread(
             yield piece
         yield await task
     finally:
+        left = True
         cancelled.set()

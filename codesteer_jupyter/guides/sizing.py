@@ -4,6 +4,7 @@ anything is taken.
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import json
 import math
@@ -17,7 +18,7 @@ import psutil
 from codesteer_jupyter.errors import GuideError
 from codesteer_jupyter.guides.weights import Source
 
-__all__ = ["Device", "Plan", "Shape", "device_here", "least", "need", "plan_for", "size"]
+__all__ = ["Device", "Plan", "Shape", "device_here", "least", "need", "plan_for", "size", "usable"]
 
 _EXTRA = "pip install 'codesteer_jupyter[local]'"
 _QUANT_EXTRA = "pip install 'codesteer_jupyter[quant]'"
@@ -160,12 +161,13 @@ def plan_for(
     shape = shape_of(source)
     room = device.free if memory is None else min(device.free, memory)
     ways = ("float32", "bfloat16") if device.kind == "cpu" else ("bfloat16", "8-bit", "4-bit")
-    backend = _backend() if device.kind == "cuda" and source.gguf is None else None
+    narrow = device.kind == "cuda" and source.gguf is None
     tokens = min(_USUAL_TOKENS, shape.context)
     for held in ways:
-        if held.endswith("bit") and backend is None:
-            continue
         if least(shape, held, device.kind) > room:
+            continue
+        backend = _backend(held) if narrow and held.endswith("bit") else None
+        if held.endswith("bit") and backend is None:
             continue
         weights, beside, a_token = _parts(shape, held, device.kind)
         fits = (room - weights - beside) // a_token if a_token else shape.context
@@ -176,7 +178,7 @@ def plan_for(
             adapter,
             device.kind,
             held,
-            backend if held.endswith("bit") else None,
+            backend,
             weights,
             needed,
             device.free,
@@ -223,8 +225,10 @@ def _refusal(spec: str, shape: Shape, device: Device, memory: int | None) -> str
             f" of {size(device.total)} (this kernel holds {size(device.own)}, other processes "
             f"{size(others)})"
         )
-        if _backend() is None:
+        if _backend("8-bit") is None:
             said += f"; 8-bit and 4-bit weights need {_QUANT_EXTRA}"
+        elif _backend("4-bit") is None:
+            said += "; 4-bit weights need bitsandbytes on this GPU: pip install bitsandbytes"
         cures = ["end what else uses the GPU", *cures]
     else:
         cures = ["close other programs", *cures]
@@ -237,8 +241,35 @@ def _weights(shape: Shape, held: str) -> int:
     return int((shape.parameters - shape.embedding) * _WIDTHS[held] + wide)
 
 
-def _backend() -> str | None:
-    return next((name for name in BACKENDS if importlib.util.find_spec(name)), None)
+def _backend(held: str) -> str | None:
+    """Of `BACKENDS` the first that can hold weights in so many bits here, or None. Asked only where
+    there is a GPU and something has to be narrower.
+    """
+    return next((name for name in BACKENDS if usable(name, held)), None)
+
+
+def usable(backend: str, held: str) -> bool:
+    """Whether `backend` is here, new enough for transformers, works with this torch, and has
+    kernels for this GPU.
+    """
+    if importlib.util.find_spec(backend) is None or importlib.util.find_spec("accelerate") is None:
+        return False
+    import torch
+    from transformers import utils
+
+    known = {
+        "torchao": utils.is_torchao_available,
+        "bitsandbytes": utils.is_bitsandbytes_available,
+    }
+    try:
+        importlib.import_module("torchao.quantization" if backend == "torchao" else backend)
+        if not known[backend]():
+            return False
+        # torchao packs 4-bit weights for tensor cores that came with compute capability 8.
+        old = torch.cuda.get_device_capability()[0] < 8
+    except Exception:  # built for another torch or another CUDA
+        return False
+    return not (old and backend == "torchao" and held == "4-bit")
 
 
 def shape_of(source: Source) -> Shape:
@@ -252,19 +283,27 @@ def shape_of(source: Source) -> Shape:
         return _gguf_shape(source.here / source.gguf)
     try:
         config = json.loads((source.here / "config.json").read_text("utf-8"))
+        if not isinstance(config, dict):
+            raise ValueError("it holds no JSON object")
     except (OSError, ValueError) as error:
         raise GuideError(
             f"{source.here / 'config.json'} cannot be read ({error}); download the model again."
         ) from error
     text: Mapping[str, Any] = config.get("text_config") or config
     total = _safetensors_parameters(source.here) or source.bytes // 2
-    heads = int(text.get("num_attention_heads") or 1)
-    hidden = int(text.get("hidden_size") or 0)
-    cache = 2 * int(text.get("num_hidden_layers") or 0)
-    cache *= int(text.get("num_key_value_heads") or heads)
-    cache *= int(text.get("head_dim") or hidden // heads)
-    embedding = min(int(text.get("vocab_size") or 0) * hidden, total)
-    return Shape(total, embedding, cache, int(text.get("max_position_embeddings") or _USUAL_TOKENS))
+
+    def fact(*names: str) -> int:
+        return next((int(text[name]) for name in names if text.get(name)), 0)
+
+    # The second names are those of GPT-2 and its kin.
+    heads = fact("num_attention_heads", "n_head") or 1
+    hidden = fact("hidden_size", "n_embd")
+    cache = 2 * fact("num_hidden_layers", "n_layer")
+    cache *= fact("num_key_value_heads") or heads
+    cache *= fact("head_dim") or hidden // heads
+    embedding = min(fact("vocab_size") * hidden, total)
+    context = fact("max_position_embeddings", "n_positions") or _USUAL_TOKENS
+    return Shape(total, embedding, cache, context)
 
 
 def _safetensors_parameters(folder: Path) -> int:

@@ -134,6 +134,58 @@ def test_own_words_inside_the_marker_have_what_is_left_over(engine: Any) -> None
     assert probabilities_after_reasons(engine, ids, "no marker", PUBLISHED) is None
 
 
+def spaced_tokenizer(*words: str) -> Any:
+    """As Llama-2's: a space in front of whatever is encoded by itself. `words` are its tokens."""
+    from tokenizers import Tokenizer, models, pre_tokenizers
+    from transformers import PreTrainedTokenizerFast
+
+    letters = sorted(set("▁" + "".join(PUBLISHED.labels.values()) + "".join(words)))
+    vocabulary = {piece: number for number, piece in enumerate(letters)}
+    merges: dict[tuple[str, str], None] = {}
+    for word in words:
+        for end in range(1, len(word)):
+            merges[word[:end], word[end]] = None
+            vocabulary.setdefault(word[: end + 1], len(vocabulary))
+    raw = Tokenizer(models.BPE(vocabulary, list(merges)))
+    raw.pre_tokenizer = pre_tokenizers.Metaspace(prepend_scheme="always", split=False)
+    return PreTrainedTokenizerFast(tokenizer_object=raw)
+
+
+def test_labels_behind_a_marker_have_no_space_in_front(
+    engine: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ids = ask(engine)
+    spaced = spaced_tokenizer("<<<", ">>>", "▁Code", "Code", "▁Text", "Text")
+    monkeypatch.setattr(engine, "tokenizer", spaced)
+    assert spaced.tokenize("Code>>>") == ["▁Code", ">>>"]
+    opened = [*ids, *spaced.convert_tokens_to_ids(["▁", "<<<"])]
+    got = probabilities_at(engine, ids, PUBLISHED, tuple(PUBLISHED.labels))
+    for action, label in (("code", "Code"), ("text", "Text")):
+        written = spaced.convert_tokens_to_ids([label, ">>>"])
+        expected = math.exp(log_probability(engine, opened, written))
+        assert got[action] == pytest.approx(expected, rel=1e-3)
+
+
+def test_a_label_whose_first_letter_belongs_to_the_marker_s_last_token(
+    engine: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ids = ask(engine)
+    merging = spaced_tokenizer("<T", "<<", ">>>", "Code")
+    monkeypatch.setattr(engine, "tokenizer", merging)
+
+    def worth(*pieces: str) -> float:
+        written = merging.convert_tokens_to_ids(["▁", "<<", *pieces])
+        return math.exp(log_probability(engine, ids, written))
+
+    inside = ["<T", *"ext", ">>>"]
+    assert merging.tokenize("<<<Text>>>") == ["▁", "<<", *inside]
+    opens = worth("<") + worth(*inside)
+    got = probabilities_at(engine, ids, PUBLISHED, tuple(PUBLISHED.labels))
+    assert got["text"] == pytest.approx(worth(*inside) / opens, rel=1e-3)
+    assert got["code"] == pytest.approx(worth("<", "Code", ">>>") / opens, rel=1e-3)
+    assert math.fsum(got.values()) == pytest.approx(1)
+
+
 def test_greedy_takes_the_likeliest_sampling_follows_its_seed() -> None:
     shares = {"code": 0.2, "text": 0.5, "refine": 0.3}
     assert choose(shares, Decoding(), 1) == "text"

@@ -333,3 +333,9 @@ def test_windows_are_few_and_never_much_larger_than_needed() -> None:
         window = window_for(tokens, 8192)
         assert tokens <= window <= max(1.25 * tokens + 256, 512)
         assert window % 256 == 0
+
+
+def test_a_bound_of_zero_leaves_the_likeliest_token(engine: Any) -> None:
+    ids = engine.prompt(CHAT)
+    drawn = write(engine, ids, 6, temperature=1.0, top_p=0.0, seed=3)
+    assert list(drawn.ids) == slow(engine, ids, 6)

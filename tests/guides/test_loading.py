@@ -15,12 +15,13 @@ from typing import Any
 import pytest
 
 from codesteer_jupyter.errors import GuideError
-from codesteer_jupyter.guides import loaded, loading, sizing
+from codesteer_jupyter.guides import loaded, loading, local, sizing
 from codesteer_jupyter.guides.engine import reading
-from codesteer_jupyter.guides.local import LocalGuide
+from codesteer_jupyter.guides.local import LocalGuide, fit
 from codesteer_jupyter.guides.rules import RulesGuide
 from codesteer_jupyter.guides.weights import locate
 from codesteer_jupyter.steering.events import fold_all
+from codesteer_jupyter.steering.guidance import Advice
 from codesteer_jupyter.steering.loop import new_run, steer
 from codesteer_jupyter.steering.procedure import procedure
 from tests.guides.runs import PROCEDURE, PROFILE, make_run
@@ -102,7 +103,7 @@ def test_sizes_of_an_8b_model(large: Path) -> None:
 
 
 def test_fewer_bits_where_there_is_less_room(large: Path, monkeypatch: Any) -> None:
-    monkeypatch.setattr(sizing, "_backend", lambda: "torchao")
+    monkeypatch.setattr(sizing, "_backend", lambda held: "torchao")
     eight, four = planned(large, "cuda", 13), planned(large, "cuda", 8)
     assert (eight.held, eight.backend, four.held) == ("8-bit", "torchao", "4-bit")
     assert "8-bit (torchao)" in eight.sentence("m")
@@ -110,6 +111,47 @@ def test_fewer_bits_where_there_is_less_room(large: Path, monkeypatch: Any) -> N
     bounded = planned(large, "cuda", 24, memory=13)
     assert bounded.held == "8-bit"
     assert "guide_memory allows no more" in bounded.why
+
+
+def test_four_bits_are_planned_only_where_they_can_be_had(large: Path, monkeypatch: Any) -> None:
+    here = {"torchao": ("8-bit",), "bitsandbytes": ()}
+    monkeypatch.setattr(sizing, "usable", lambda backend, held: held in here[backend])
+    assert planned(large, "cuda", 13).backend == "torchao"
+    with pytest.raises(GuideError, match="4-bit weights need bitsandbytes on this GPU"):
+        planned(large, "cuda", 8)
+    here["bitsandbytes"] = ("8-bit", "4-bit")
+    four = planned(large, "cuda", 8)
+    assert (four.held, four.backend) == ("4-bit", "bitsandbytes")
+
+
+def test_a_backend_is_usable_if_it_imports_and_the_gpu_is_new_enough(monkeypatch: Any) -> None:
+    found = sizing.importlib.util.find_spec
+    monkeypatch.setattr(
+        sizing.importlib.util, "find_spec", lambda name: name == "torchao" or found(name)
+    )
+    assert not sizing.usable("torchao", "8-bit"), "found, but it does not import"
+    monkeypatch.setattr(sizing.importlib, "import_module", lambda name: None)
+    monkeypatch.setattr(transformers.utils, "is_torchao_available", lambda: True)
+    capability = [(9, 0)]
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda: capability[0])
+    assert sizing.usable("torchao", "4-bit")
+    capability[0] = (7, 5)
+    assert sizing.usable("torchao", "8-bit")
+    assert not sizing.usable("torchao", "4-bit")
+    monkeypatch.setattr(transformers.utils, "is_torchao_available", lambda: False)
+    assert not sizing.usable("torchao", "8-bit"), "older than transformers takes"
+
+
+def test_four_bits_of_torchao_need_no_other_package(monkeypatch: Any) -> None:
+    import sys
+    from types import SimpleNamespace
+
+    # Its default packing raises ImportError for a package that the extra does not bring.
+    fake = SimpleNamespace(Int4WeightOnlyConfig=dict, Int8WeightOnlyConfig=dict)
+    monkeypatch.setitem(sys.modules, "torchao", SimpleNamespace(quantization=fake))
+    monkeypatch.setitem(sys.modules, "torchao.quantization", fake)
+    asked = loading.torchao_config(eight=False)
+    assert asked == {"group_size": 128, "int4_packing_format": "tile_packed_to_4d"}
 
 
 def test_less_room_means_a_shorter_dialogue(large: Path) -> None:
@@ -133,7 +175,7 @@ def test_less_room_means_a_shorter_dialogue(large: Path) -> None:
 def test_what_does_not_fit_is_refused_before_anything_is_taken(
     large: Path, monkeypatch: Any, device: str, free: float, memory: float | None, words: str
 ) -> None:
-    monkeypatch.setattr(sizing, "_backend", lambda: None)
+    monkeypatch.setattr(sizing, "_backend", lambda held: None)
     with pytest.raises(GuideError, match=words):
         planned(large, device, free, memory)
 
@@ -221,15 +263,41 @@ def test_a_damaged_configuration(tiny: Path, tmp_path: Path) -> None:
     (tmp_path / "odd" / "config.json").write_text("{")
     with pytest.raises(GuideError, match=r"config\.json cannot be read .* download"):
         loaded.load(loaded.Wish(str(tmp_path / "odd")))
+    (tmp_path / "odd" / "config.json").write_text("[]")
+    with pytest.raises(GuideError, match=r"config\.json cannot be read \(it holds no .* download"):
+        loaded.load(loaded.Wish(str(tmp_path / "odd")))
+
+
+async def test_a_model_with_few_positions_is_not_asked_for_more(tiny: Path, tmp_path: Path) -> None:
+    config = transformers.GPT2Config(
+        vocab_size=1000,
+        n_positions=64,
+        n_embd=16,
+        n_layer=2,
+        n_head=2,
+        bos_token_id=0,
+        eos_token_id=0,
+    )
+    transformers.GPT2LMHeadModel(config).save_pretrained(tmp_path)
+    for name in ("tokenizer.json", "tokenizer_config.json", "chat_template.jinja"):
+        shutil.copy(tiny / name, tmp_path)
+    shape = sizing.shape_of(locate(str(tmp_path)))
+    assert (shape.context, shape.cache_numbers, shape.embedding) == (64, 2 * 2 * 16, 16000)
+    assert loading._context(transformers.GPT2LMHeadModel(config), 8192) == 64
+    engine = loaded.load(loaded.Wish(str(tmp_path)))
+    assert engine.context == 64
+    run = await _steered(LocalGuide(str(tmp_path), PROFILE, SHORT))
+    assert run.status == "answered"
+    assert {item.guidance.by for item in run.rounds} == {"rules"}
 
 
 # -- adapters -------------------------------------------------------------------------------------
 
 
-def adapter_for(folder: Path, base: Path, target: str) -> Path:
+def adapter_for(folder: Path, base: Path, *targets: str) -> Path:
     peft = pytest.importorskip("peft", reason="the extra [local] is not installed")
     model = transformers.AutoModelForCausalLM.from_pretrained(base)
-    config = peft.LoraConfig(r=2, target_modules=[target])
+    config = peft.LoraConfig(r=2, target_modules=list(targets))
     peft.get_peft_model(model, config).save_pretrained(folder)
     return folder
 
@@ -246,6 +314,15 @@ def test_an_adapter_for_another_base(tiny: Path, tmp_path: Path) -> None:
     adapter = adapter_for(tmp_path / "adapter", tmp_path / "other", "q_proj")
     with pytest.raises(GuideError, match=r"does not fit its base.*made for .*other.*plus sign"):
         loaded.load(loaded.Wish(f"{tiny}+{adapter}"))
+
+
+@pytest.mark.parametrize("targets", [["embed_tokens", "q_proj"], ["embed_tokens"]])
+def test_an_adapter_of_the_embedding_fits_its_own_base(
+    tiny: Path, tmp_path: Path, targets: list[str]
+) -> None:
+    adapter = adapter_for(tmp_path / "adapter", tiny, *targets)
+    engine = loaded.load(loaded.Wish(f"{tiny}+{adapter}"))
+    assert any("lora_embedding_A" in name for name, _ in engine.model.named_parameters())
 
 
 def test_folders_that_hold_no_adapter(tiny: Path, tmp_path: Path) -> None:
@@ -343,6 +420,91 @@ async def test_no_memory_in_mid_reply_costs_one_round(tiny: Path) -> None:
     assert by[0] == "rules"
     assert by[1:] == ["guide"] * (len(by) - 1)
     assert loaded.is_loaded(str(tiny))
+
+
+async def test_an_error_of_any_kind_leaves_the_run_to_the_rules(
+    tiny: Path, monkeypatch: Any
+) -> None:
+    engine = loaded.load(loaded.Wish(str(tiny)))
+
+    def odd(*args: Any, **kwargs: Any) -> Any:
+        raise IndexError("index 64 is out of range")
+
+    monkeypatch.setattr(engine, "score", odd)
+    run = await _steered(LocalGuide(str(tiny), PROFILE, SHORT))
+    assert run.status == "answered"
+    said = [item["message"] for item in run.notices if item["kind"] == "guide"]
+    assert "could not reply (index 64 is out of range)" in said[0]
+    assert "The rules guide steers this round." in said[0]
+    assert {item.guidance.by for item in run.rounds} == {"rules"}
+
+
+async def test_unloaded_before_its_reply_it_is_loaded_once_more(
+    tiny: Path, monkeypatch: Any
+) -> None:
+    monkeypatch.setattr(
+        local, "fit", lambda *given: (fit(*given), loaded.unload() if spared.pop() else None)[0]
+    )
+    spared = [False, True]
+    items = [item async for item in LocalGuide(str(tiny), PROFILE, SHORT).advise(make_run("2?"))]
+    assert isinstance(items[-1], Advice)
+    assert spared == []
+    spared = [True, True]
+    with pytest.raises(GuideError, match="could not reply"):
+        async for _ in LocalGuide(str(tiny), PROFILE, SHORT).advise(make_run("2?")):
+            pass
+
+
+async def test_unloading_ends_what_loads_and_who_waits_for_it_hears(
+    tiny: Path, monkeypatch: Any
+) -> None:
+    import asyncio
+
+    begun = threading.Event()
+
+    def slow(plan: Any, spec: str, tell: Any, cancelled: threading.Event) -> Any:
+        begun.set()
+        assert cancelled.wait(20)
+        raise GuideError("given up")
+
+    monkeypatch.setattr(loaded, "engine_from", slow)
+
+    async def ask() -> None:
+        async for _ in LocalGuide(str(tiny), PROFILE, SHORT).advise(make_run("2 + 3?")):
+            pass
+
+    task = asyncio.create_task(ask())
+    assert await asyncio.to_thread(begun.wait, 20)
+    assert await asyncio.wait_for(asyncio.to_thread(loaded.unload), 10) == []
+    with pytest.raises(GuideError, match="given up"):
+        await asyncio.wait_for(task, 10)
+
+
+def test_waiting_for_another_load_can_be_given_up(tiny: Path) -> None:
+    cancelled = threading.Event()
+    threading.Timer(0.3, cancelled.set).start()
+    ended: list[str] = []
+
+    def wait() -> None:
+        try:
+            loaded.load(loaded.Wish(str(tiny)), cancelled=cancelled)
+        except GuideError as error:
+            ended.append(error.message)
+
+    with loaded._LOCK:  # as another guide that is being loaded
+        thread = threading.Thread(target=wait)
+        thread.start()
+        thread.join(10)
+    assert "was interrupted; ask again" in ended[0]
+    assert loaded._LOADING == []
+
+
+def test_loading_by_transformers_alone_can_be_given_up(tiny: Path, monkeypatch: Any) -> None:
+    cancelled = threading.Event()
+    monkeypatch.setattr(reading, "read_model", lambda *args: cancelled.set())
+    with pytest.raises(GuideError, match="was interrupted; ask again"):
+        loaded.load(loaded.Wish(str(tiny)), cancelled=cancelled)
+    assert transformers.utils.logging._tqdm_hook is None
 
 
 async def test_leaving_while_it_loads_gives_it_up(tiny: Path, monkeypatch: Any) -> None:

@@ -34,8 +34,10 @@ def draw(logits: Any, decoding: Decoding, generator: Any) -> int:
     weights = torch.softmax(wide(logits).cpu() / decoding.temperature, dim=-1)
     if decoding.top_p is not None and decoding.top_p < 1:
         ordered, order = weights.sort(descending=True)
-        # The most likely token always stays; the one that crosses the bound does too.
-        ordered[ordered.cumsum(-1) - ordered >= decoding.top_p] = 0
+        # The most likely token always stays, even with a bound of 0; so does the one that crosses
+        # the bound.
+        beyond = ordered.cumsum(-1) - ordered >= decoding.top_p
+        ordered[1:][beyond[1:]] = 0
         weights = torch.zeros_like(weights).scatter(0, order, ordered)
     return int(torch.multinomial(weights, 1, generator=generator))
 
