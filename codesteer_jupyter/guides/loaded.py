@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import sys
 import threading
+import time
+import traceback
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -18,16 +21,31 @@ from codesteer_jupyter.guides.weights import locate, split_adapter
 if TYPE_CHECKING:
     from codesteer_jupyter.guides.engine.engine import Engine
 
-__all__ = ["Wish", "begin", "failed", "is_here", "is_loaded", "load", "plan", "status", "unload"]
+__all__ = [
+    "Wish",
+    "begin",
+    "failed",
+    "is_here",
+    "is_loaded",
+    "leaving",
+    "load",
+    "plan",
+    "status",
+    "unload",
+]
 
 _LOADED: dict[str, tuple[Engine, Plan]] = {}
 _BROKEN: dict[str, str] = {}
 # What the background load of a guide said last; its error if it failed.
 _TOLD: dict[str, str] = {}
+# What is unloaded, but held by a thread that compiles its passes and frees it when it ends.
+_LEAVING: dict[str, threading.Thread] = {}
 _LOCK = threading.RLock()
 # Each call that loads, or waits to, with the event that makes it give up.
 _LOADING: list[tuple[str, threading.Event]] = []
 _WAIT_SECONDS = 0.2
+# A compiler that is told to stop does so after the shape it is at.
+_PATIENCE_SECONDS = 5.0
 
 
 @dataclass(frozen=True)
@@ -93,7 +111,12 @@ def load(wish: Wish, tell: Tell | None = None, cancelled: threading.Event | None
             planned = plan(wish, tell, cancelled)
             if tell is not None:
                 tell(planned.sentence(wish.spec))
-            _LOADED[wish.spec] = engine_from(planned, wish.spec, tell, cancelled), planned
+            try:
+                engine = engine_from(planned, wish.spec, tell, cancelled)
+            except BaseException as error:
+                _forget(error)
+                raise
+            _LOADED[wish.spec] = engine, planned
         return _LOADED[wish.spec][0]
 
 
@@ -112,6 +135,31 @@ def _turn(spec: str, cancelled: threading.Event) -> Iterator[None]:
             _LOCK.release()
     finally:
         _LOADING.remove(entry)
+
+
+def _forget(error: BaseException) -> None:
+    """Free what a failed load had taken, which the frames of its error would keep."""
+    seen: BaseException | None = error
+    while seen is not None:
+        traceback.clear_frames(seen.__traceback__)
+        seen = seen.__cause__
+    _give_back()
+
+
+def _give_back() -> None:
+    """Give memory that nothing uses back to the GPU, unless a guide is replying on it, whose
+    passes that would hold up.
+    """
+    gc.collect()
+    torch = sys.modules.get("torch")
+    if torch is None or not torch.cuda.is_initialized():
+        return
+    with contextlib.ExitStack() as stack:
+        for engine, _ in [*_LOADED.values()]:
+            if not engine.lock.acquire(blocking=False):
+                return
+            stack.callback(engine.lock.release)
+        torch.cuda.empty_cache()
 
 
 def begin(wish: Wish) -> threading.Thread:
@@ -145,7 +193,9 @@ def failed(spec: str, error: BaseException) -> GuideError:
         return GuideError(
             f"{spec} could not reply ({first}); free some memory, or use --guide rules."
         )
-    if "cuda" in first.casefold() or "device-side" in first.casefold():
+    # That others record a graph forbids much for a moment, but breaks nothing.
+    lasting = "captur" not in first.casefold()
+    if lasting and ("cuda" in first.casefold() or "device-side" in first.casefold()):
         _BROKEN[spec] = (
             f"The GPU failed while {spec} was replying ({first}); restart the kernel to use it "
             "again, or use --guide rules."
@@ -157,26 +207,36 @@ def failed(spec: str, error: BaseException) -> GuideError:
 
 
 def unload(spec: str | None = None) -> list[str]:
-    """Drop `spec`, or all, from memory; returns what was dropped. Waits for what is replying; what
-    is being loaded is given up.
+    """Drop `spec`, or all, from memory; returns what was dropped. What is being loaded is given up.
+    Waits for what is replying, and a few seconds for what is still compiled: `leaving` tells what
+    frees its memory later.
     """
     for name, cancelled in list(_LOADING):
         if spec in (None, name):
             cancelled.set()
     with _LOCK:
         dropped = [name for name in _LOADED if spec in (None, name)]
-        cuda = any(_LOADED[name][1].device == "cuda" for name in dropped)
         for name in dropped:
             engine = _LOADED.pop(name)[0]
             with engine.lock:
-                engine.close()
+                compiling = engine.close()
+            if compiling is not None:
+                _LEAVING[name] = compiling
             del engine
-    gc.collect()
-    if cuda:
-        import torch
-
-        torch.cuda.empty_cache()
+    until = time.monotonic() + _PATIENCE_SECONDS
+    for name in dropped:
+        if name in _LEAVING:
+            _LEAVING[name].join(max(until - time.monotonic(), 0))
+    _give_back()
     return dropped
+
+
+def leaving() -> list[str]:
+    """What was unloaded, but frees its memory only when its passes are compiled."""
+    for name, thread in [*_LEAVING.items()]:
+        if not thread.is_alive():
+            _LEAVING.pop(name, None)
+    return [*_LEAVING]
 
 
 def status() -> list[dict[str, Any]]:

@@ -87,19 +87,24 @@ def _model(plan: Plan, spec: str, tell: Tell | None, cancelled: threading.Event 
     import torch
     from transformers import AutoModelForCausalLM
 
-    from codesteer_jupyter.guides.engine.reading import read_model
+    from codesteer_jupyter.guides.engine.reading import complete, read_model
 
     folder, dtype = plan.source.here, getattr(torch, plan.dtype)
     if plan.source.gguf:
-        model = AutoModelForCausalLM.from_pretrained(
-            str(folder), gguf_file=plan.source.gguf, local_files_only=True, dtype=dtype
+        model = complete(
+            AutoModelForCausalLM,
+            str(folder),
+            gguf_file=plan.source.gguf,
+            local_files_only=True,
+            dtype=dtype,
         )
         return model.to(plan.device)
     if plan.backend is None:
         model = read_model(folder, dtype, plan.device, _progress(spec, tell), cancelled)
         if model is not None:
             return model
-    return AutoModelForCausalLM.from_pretrained(
+    return complete(
+        AutoModelForCausalLM,
         str(folder),
         local_files_only=True,
         dtype=dtype,

@@ -29,6 +29,10 @@ _LEAST_TOKENS = 2048
 _USUAL_TOKENS = 8192
 # Beside weights and cache: activations of a long prompt, workspaces, copies made while loading.
 _BESIDE = {"cuda": 1.2e9, "mps": 0.8e9, "cpu": 0.2e9}
+# Beside those whatever the model's size. On a GPU: workspaces of two streams, staged pieces of the
+# files; and tokens behind the dialogue, where passes of fixed shape may write.
+_ALWAYS = {"cuda": 0.2e9, "mps": 0.05e9, "cpu": 0.05e9}
+_SPARE_TOKENS = {"cuda": 272}
 # What a weight takes as held, bytes: scales of the quantised groups are in it.
 _WIDTHS = {"float32": 4.0, "bfloat16": 2.0, "8-bit": 1.1, "4-bit": 0.6}
 
@@ -191,8 +195,9 @@ def plan_for(
 def _parts(shape: Shape, held: str, kind: str) -> tuple[int, int, int]:
     """Bytes of the weights, of what is beside them, and of the cache for one token."""
     weights = _weights(shape, held)
-    beside = int(min(_BESIDE[kind], 0.25 * weights + 0.05e9))
-    return weights, beside, shape.cache_numbers * (4 if held == "float32" else 2)
+    a_token = shape.cache_numbers * (4 if held == "float32" else 2)
+    beside = int(min(_BESIDE[kind], 0.25 * weights + _ALWAYS[kind]))
+    return weights, beside + _SPARE_TOKENS.get(kind, 0) * a_token, a_token
 
 
 def least(shape: Shape, held: str, kind: str) -> int:

@@ -68,7 +68,15 @@ def guide(notebook: Notebook, words: list[str]) -> None:
         return
     if action == "unload":
         dropped = loaded.unload()
-        print(f"Freed {', '.join(dropped)}." if dropped else "No local guide is in memory.")
+        later = loaded.leaving()
+        freed = [name for name in dropped if name not in later]
+        if freed or not later:
+            print(f"Freed {', '.join(freed)}." if freed else "No local guide is in memory.")
+        if later:
+            print(
+                f"{', '.join(later)} is dropped, but its memory is free only when its passes are "
+                "compiled, in a minute or two."
+            )
         return
     from codesteer_jupyter.guides.serving.discovery import served_guides
 

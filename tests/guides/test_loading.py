@@ -362,6 +362,69 @@ def test_unloading_frees_every_tensor(tiny: Path) -> None:
     assert all(item() is None for item in held)
 
 
+def test_unloading_while_it_compiles_says_so(tiny: Path, monkeypatch: Any) -> None:
+    monkeypatch.setattr(loaded, "_PATIENCE_SECONDS", 0.05)
+    engine = loaded.load(loaded.Wish(str(tiny)))
+    held = [weakref.ref(item) for item in engine.model.parameters()]
+    ended = threading.Event()
+    model = engine.model
+    thread = threading.Thread(target=lambda kept: ended.wait(30), args=(model,), daemon=True)
+    thread.start()
+    monkeypatch.setattr(engine, "close", lambda: thread)
+    engine.model = None
+    del model, engine
+    assert loaded.unload() == [str(tiny)]
+    assert loaded.leaving() == [str(tiny)]
+    ended.set()
+    thread.join()
+    assert loaded.leaving() == []
+    gc.collect()
+    assert all(item() is None for item in held)
+
+
+def test_a_failed_load_keeps_no_tensor_and_gives_its_memory_back(
+    tiny: Path, monkeypatch: Any
+) -> None:
+    held: list[Any] = []
+    emptied: list[bool] = []
+
+    def fails(*args: Any, **kwargs: Any) -> Any:
+        tensor = torch.zeros(100)
+        held.append(weakref.ref(tensor))
+        raise RuntimeError(f"no room behind {tensor.shape}")
+
+    monkeypatch.setattr(reading, "read_model", fails)
+    monkeypatch.setattr(torch.cuda, "is_initialized", lambda: True)
+    monkeypatch.setattr(torch.cuda, "empty_cache", lambda: emptied.append(True))
+    with pytest.raises(GuideError, match="could not be loaded") as caught:
+        loaded.load(loaded.Wish(str(tiny)))
+    assert caught.value is not None
+    assert held[0]() is None
+    assert emptied == [True]
+
+
+def test_no_memory_is_given_back_while_a_guide_replies(tiny: Path, monkeypatch: Any) -> None:
+    emptied: list[bool] = []
+    monkeypatch.setattr(torch.cuda, "is_initialized", lambda: True)
+    monkeypatch.setattr(torch.cuda, "empty_cache", lambda: emptied.append(True))
+    engine = loaded.load(loaded.Wish(str(tiny)))
+    with engine.lock:
+        other = threading.Thread(target=loaded._give_back)
+        other.start()
+        other.join()
+    assert emptied == []
+    loaded._give_back()
+    assert emptied == [True]
+
+
+def test_a_recording_elsewhere_does_not_end_the_guide() -> None:
+    error = RuntimeError("CUDA error: operation not permitted when stream is capturing")
+    assert "ask again" in loaded.failed("m", error).message
+    assert "m" not in loaded._BROKEN
+    lasting = loaded.failed("m", RuntimeError("CUDA error: an illegal memory access"))
+    assert "restart the kernel" in lasting.message
+
+
 def test_loading_behind_says_how_far_it_is_and_what_went_wrong(tiny: Path, tmp_path: Path) -> None:
     loaded.begin(loaded.Wish(str(tiny))).join()
     (known,) = loaded.status()

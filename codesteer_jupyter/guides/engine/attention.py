@@ -12,11 +12,11 @@ import torch
 from torch.nn import functional
 from torch.nn.attention.bias import causal_lower_right
 
+from codesteer_jupyter.guides.engine.kept import PIECE
+
 __all__ = ["NAME", "attend", "register", "suits"]
 
 NAME = "codesteer"
-# Keys are summed up in pieces of this length, so that a step has work for all of the GPU.
-_PIECE = 256
 
 
 def register() -> None:
@@ -49,7 +49,8 @@ def attend(
     """Attention of `query` (batch, heads, width, d) over `key` and `value` (batch, groups, n, d).
 
     Without a mask the queries are the newest tokens and see all before them. A mask of shape
-    (1, 1, width, n) marks a step of fixed shape, which reads a window of the buffers.
+    (1, 1, width, n) marks a step of fixed shape, which reads a window of the buffers; `value` may
+    then be in pieces, (n / PIECE, groups, PIECE, d), as `KeptLayer` has it.
     """
     if attention_mask is not None:
         mixed = _step(query, key, value, attention_mask, scaling or query.shape[-1] ** -0.5)
@@ -69,23 +70,22 @@ def attend(
 
 def _step(query: Any, key: Any, value: Any, mask: Any, scaling: float) -> Any:
     """Few queries over a long window. All query heads of a group read its keys at once, and the
-    window is split, so that keys and values are read once and by many processors.
+    values are summed up piece by piece, so that both are read once and by many processors.
     """
     batch, heads, width, depth = query.shape
     groups, seen = key.shape[1], key.shape[2]
+    if value.shape[2] == seen:  # made for this step, or a window that is not in pieces
+        value = value[0].unflatten(1, (seen // PIECE, PIECE)).transpose(0, 1)
+    pieces, _, length, value_depth = value.shape
     rows = heads // groups * width
     asked = query.reshape(batch, groups, rows, depth)
-    scores = torch.matmul(asked, key.transpose(2, 3)).float() * scaling
-    if query.dtype == torch.float64:
-        scores = torch.matmul(asked, key.transpose(2, 3)) * scaling
+    scores = torch.matmul(asked, key.transpose(2, 3))
+    scores = (scores if query.dtype == torch.float64 else scores.float()) * scaling
     seen_by_row = mask[0, 0].repeat(heads // groups, 1)
     scores = scores.masked_fill(~seen_by_row, float("-inf"))
     shares = torch.softmax(scores, dim=-1).to(value.dtype)
-    if seen % _PIECE:
-        mixed = torch.matmul(shares, value)
-    else:
-        pieces = seen // _PIECE
-        shares = shares.reshape(batch, groups, rows, pieces, _PIECE).transpose(2, 3)
-        parts = torch.matmul(shares, value.reshape(batch, groups, pieces, _PIECE, depth))
-        mixed = parts.sum(dim=2)
-    return mixed.reshape(batch, heads, width, depth)
+    # Pieces and groups are one dimension of the batch, because they lie in memory like that.
+    shares = shares.reshape(groups, rows, pieces, length).permute(2, 0, 1, 3)
+    parts = torch.bmm(shares.reshape(pieces * groups, rows, length), value.flatten(0, 1))
+    mixed = parts.reshape(pieces, groups * rows, value_depth).sum(dim=0)
+    return mixed.reshape(batch, heads, width, value_depth)

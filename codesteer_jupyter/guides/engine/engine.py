@@ -7,6 +7,8 @@ common beginning with what was read before is computed. Blocking; call from a wo
 from __future__ import annotations
 
 import inspect
+import logging
+import math
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -23,13 +25,15 @@ from codesteer_jupyter.guides.engine.drawing import (
     token_logprob,
     wide,
 )
-from codesteer_jupyter.guides.engine.kept import KeptCache, common_prefix, kept_for
+from codesteer_jupyter.guides.engine.graphs import Recorder, replayable
+from codesteer_jupyter.guides.engine.kept import Kept, KeptCache, common_prefix, kept_for
 from codesteer_jupyter.guides.engine.steps import Steps
 from codesteer_jupyter.guides.engine.voice import Voice
 from codesteer_jupyter.steering.completion import Decoding, Message
 
 __all__ = ["Cancelled", "Engine", "Generated"]
 
+_log = logging.getLogger(__name__)
 _END = "\x00end\x00"
 _DEFAULT_TOKENS = 512
 # Tokens of a prompt that are read in one pass: a GPU wants them all, a CPU looks up in between to
@@ -104,11 +108,11 @@ class Engine:
         self.lock = threading.RLock()
         self.device = torch.device(model.device)
         on_gpu = self.device.type == "cuda"
-        capacity = _CAPACITY if on_gpu else _CAPACITY_CPU
-        self.kept = kept_for(model.config, context, capacity)
-        # What cannot be cut token by token cannot take back a wrong draft.
         usual = _WIDE - 1 if on_gpu else _DRAFT_CPU
         wished = usual if draft is None else draft
+        fits = (on_gpu if fixed is None else fixed) and attention.suits(model)
+        self.kept = self._buffers(max(wished + 1, _WIDE) if fits else 0)
+        # What cannot be cut token by token cannot take back a wrong draft.
         self.draft = wished if isinstance(self.kept, KeptCache) else 0
         self._chunk = _CHUNK.get(self.device.type, _CHUNK_CPU)
         names = inspect.signature(model.forward).parameters
@@ -116,31 +120,45 @@ class Engine:
         self._cache_name = "cache" if "cache" in names else "past_key_values"
         self._last_only = {"logits_to_keep": 1} if "logits_to_keep" in names else {}
         self.steps: Steps | None = None
-        if (on_gpu if fixed is None else fixed) and isinstance(self.kept, KeptCache):
-            self._fix_shapes(on_gpu)
-
-    def _fix_shapes(self, on_gpu: bool) -> None:
-        if attention.suits(self.model):
+        if fits and isinstance(self.kept, KeptCache):
             attention.register()
-            self.model.set_attn_implementation(attention.NAME)
-            assert isinstance(self.kept, KeptCache)  # noqa: S101 # looked at by the caller
-            self.steps = Steps(self.model, self.kept, self._cache_name, self.device, graphs=on_gpu)
+            model.set_attn_implementation(attention.NAME)
+            record = Recorder(self.device) if on_gpu and replayable(model) else None
+            self.steps = Steps(model, self.kept, self._cache_name, self.device, record)
+
+    def _buffers(self, steps: int) -> Kept:
+        """What keeps what is read, with passes of fixed shape of at most so many tokens."""
+        capacity = _CAPACITY if self.device.type == "cuda" else _CAPACITY_CPU
+        return kept_for(self.model.config, self.context, capacity, steps=steps)
 
     def warm(self) -> None:
-        """On a GPU: set the libraries up, record the first passes, and compile them behind."""
-        if self.steps is not None and self.device.type == "cuda":
-            with self.lock, torch.no_grad():
-                self._read([0] * 16, None)
+        """Where there are passes of fixed shape: set the libraries up and try them; on a GPU also
+        record them all, and compile them behind. A model that refuses them does without.
+        """
+        if self.steps is None:
+            return
+        with self.lock, torch.no_grad():
+            self._read([0] * 16, None)
+            try:
                 for width in self._widths():
                     self.steps.run([0], width)
-                self.kept.rewind(0)
+            except torch.OutOfMemoryError:
+                raise
+            except Exception as error:  # whatever a model's own forward makes of such a pass
+                _log.info("the guide does without passes of fixed shape: %s", error)
+                self.steps.close()
+                self.steps, self.kept = None, self._buffers(0)
+                return
+            self.kept.rewind(0)
+            self.steps.capture_all(self._widths())
+        if self.device.type == "cuda":
             self.compile_behind()
 
     def compile_behind(self) -> threading.Thread | None:
         """Compile the passes of fixed shape in the background, once something has been read;
         None where there are none.
         """
-        if self.steps is None or not self.kept.size():
+        if self.steps is None or not self.steps.ready:
             return None
         return self.steps.compile_behind(self._widths(), self.lock)
 
@@ -264,6 +282,7 @@ class Engine:
 
         Raises:
             Cancelled: `cancelled` was set before all was read.
+            GuideError: the model does not come to numbers.
             ValueError: no prompt, or an empty label.
         """
         if not ids or not all(labels):
@@ -277,6 +296,11 @@ class Engine:
                 rests = self._continuations([labels[at] for at in longer])
                 for at, rest in zip(longer, rests, strict=True):
                     scores[at] += rest
+        if not all(map(math.isfinite, scores)):
+            raise GuideError(
+                f"{self.spec} gives no usable scores (not finite): its weights are damaged, or too "
+                "narrow for it; fetch it again, take another model, or use --guide rules."
+            )
         return scores
 
     def _continuations(self, labels: Sequence[Sequence[int]]) -> list[float]:
@@ -392,10 +416,14 @@ class Engine:
         self.kept.rewind(len(self.kept.ids) - (len(draft) - taken))
         return logits[taken], likeliest[taken], draft[:taken]
 
-    def close(self) -> None:
-        """Let go of model and cache; the engine is of no use afterwards."""
+    def close(self) -> threading.Thread | None:
+        """Let go of model and cache; the engine is of no use afterwards. Returns the thread that
+        holds them still, because it compiles, if there is one.
+        """
+        compiling = self.steps.close() if self.steps is not None else None
         self.model = self.steps = None
         self.kept = None  # type: ignore[assignment]  # freed on purpose
+        return compiling
 
     def ends(self) -> set[int]:
         """Tokens that end a reply."""

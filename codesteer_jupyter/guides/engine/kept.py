@@ -14,10 +14,11 @@ from typing import Any, Protocol
 import torch
 from transformers.cache_utils import Cache, CacheLayerMixin, DynamicCache
 
-__all__ = ["Kept", "KeptCache", "PlainCache", "common_prefix", "kept_for"]
+__all__ = ["PIECE", "Kept", "KeptCache", "PlainCache", "common_prefix", "kept_for"]
 
 _FIRST = 1024
-_STEP = 256
+# Buffers are whole pieces of so many tokens, and so are the windows that steps read.
+PIECE = 256
 
 
 def common_prefix(one: Sequence[int], other: Sequence[int]) -> int:
@@ -26,6 +27,11 @@ def common_prefix(one: Sequence[int], other: Sequence[int]) -> int:
     if one[:most] == other[:most]:
         return most
     return next(at for at in range(most) if one[at] != other[at])
+
+
+def _whole(tokens: int) -> int:
+    """So many tokens in whole pieces."""
+    return -(-tokens // PIECE) * PIECE
 
 
 class Kept(Protocol):
@@ -58,7 +64,10 @@ class Kept(Protocol):
 
 
 class KeptLayer(CacheLayerMixin):
-    """Keys and values of one layer: two buffers of shape (1, heads, capacity, width)."""
+    """Keys and values of one layer: two buffers of shape (1, heads, capacity, width). If the owner
+    wants pieces the values have (pieces, heads, PIECE, width) instead: a window of them is one run
+    of memory, which a GPU multiplies piece by piece without copying it first.
+    """
 
     is_croppable = True
 
@@ -68,9 +77,13 @@ class KeptLayer(CacheLayerMixin):
 
     def lazy_initialization(self, key_states: Any, value_states: Any) -> None:
         self.device, self.dtype = key_states.device, key_states.dtype
-        self.keys, self.values = (
-            states.new_zeros((1, states.shape[1], self.owner.capacity, states.shape[3]))
-            for states in (key_states, value_states)
+        capacity = self.owner.capacity
+        (heads, _, width), values = key_states.shape[1:], value_states.shape
+        self.keys = key_states.new_zeros((1, heads, capacity, width))
+        self.values = value_states.new_zeros(
+            (capacity // PIECE, values[1], PIECE, values[3])
+            if self.owner.pieces
+            else (1, values[1], capacity, values[3])
         )
         self.is_initialized = True
 
@@ -82,29 +95,49 @@ class KeptLayer(CacheLayerMixin):
             self.lazy_initialization(key_states, value_states)
         if owner.position is not None:
             # A step of fixed shape: where it writes is data, what it reads is the window.
+            window = owner.window
             self.keys.index_copy_(2, owner.position, key_states)
+            if owner.pieces:
+                self._put(owner.position, value_states)
+                return self.keys[:, :, :window], self.values[: window // PIECE]
             self.values.index_copy_(2, owner.position, value_states)
-            return self.keys[:, :, : owner.window], self.values[:, :, : owner.window]
+            return self.keys[:, :, :window], self.values[:, :, :window]
         begin = len(owner.ids)
         if key_states.shape[0] > 1:
             # Several continuations: they share what is kept, and are themselves not kept.
             shape = (key_states.shape[0], -1, -1, -1)
             return (
                 torch.cat([self.keys[:, :, :begin].expand(shape), key_states], 2),
-                torch.cat([self.values[:, :, :begin].expand(shape), value_states], 2),
+                torch.cat([self._first(begin).expand(shape), value_states], 2),
             )
         end = begin + key_states.shape[2]
         self.keys[:, :, begin:end] = key_states
-        self.values[:, :, begin:end] = value_states
-        return self.keys[:, :, :end], self.values[:, :, :end]
+        if owner.pieces:
+            self._put(torch.arange(begin, end, device=self.device), value_states)
+        else:
+            self.values[:, :, begin:end] = value_states
+        return self.keys[:, :, :end], self._first(end)
 
-    def grow(self, capacity: int) -> None:
+    def _put(self, position: Any, value_states: Any) -> None:
+        """Values into their pieces."""
+        self.values[position // PIECE, :, position % PIECE] = value_states[0].transpose(0, 1)
+
+    def _first(self, count: int) -> Any:
+        """Values of the first `count` tokens: (1, heads, count, width)."""
+        if not self.owner.pieces:
+            return self.values[:, :, :count]
+        pieces = self.values[: -(-count // PIECE)]
+        return pieces.transpose(0, 1).flatten(1, 2)[None, :, :count]
+
+    def grow(self) -> None:
         if self.is_initialized:
-            for name in ("keys", "values"):
-                old = getattr(self, name)
-                new = old.new_zeros((1, old.shape[1], capacity, old.shape[3]))
-                new[:, :, : old.shape[2]] = old
-                setattr(self, name, new)
+            old_keys, old_values, old = self.keys, self.values, self.keys.shape[2]
+            self.lazy_initialization(old_keys, old_values)
+            self.keys[:, :, :old] = old_keys
+            if self.owner.pieces:
+                self.values[: old // PIECE] = old_values
+            else:
+                self.values[:, :, :old] = old_values
 
     def get_mask_sizes(self, query_length: int) -> tuple[int, int]:
         return len(self.owner.ids) + query_length, 0
@@ -121,18 +154,33 @@ class KeptCache(Cache):
 
     Args:
         layers: layers of the model.
-        limit: tokens the buffers may hold at most.
-        capacity: tokens they hold from the beginning.
+        limit: tokens that are kept at most.
+        capacity: tokens there is room for from the beginning.
+        steps: tokens that a step of fixed shape reads at most; 0 if there are no such steps. It may
+            write so many behind the last one that is kept. As many at the very end of the buffers
+            never hold anything, so that a pass can be tried there.
+        pieces: a step reads its values in pieces (see `KeptLayer`).
 
     Attributes:
         position: while a step of fixed shape runs, where it writes: int64 of shape (width,).
         window: tokens such a step looks at; at least those that are kept.
     """
 
-    def __init__(self, layers: int, limit: int, capacity: int = _FIRST) -> None:
+    def __init__(
+        self,
+        layers: int,
+        limit: int,
+        capacity: int = _FIRST,
+        *,
+        steps: int = 0,
+        pieces: bool = False,
+    ) -> None:
         self.ids: list[int] = []
         self.limit = limit
-        self.capacity = min(capacity, limit)
+        self.steps = steps
+        self.pieces = pieces
+        self.most = _whole(limit + 2 * steps)
+        self.capacity = min(_whole(capacity + 2 * steps), self.most)
         self.position: Any = None
         self.window = 0
         super().__init__(layers=[KeptLayer(self) for _ in range(layers)])
@@ -142,12 +190,12 @@ class KeptCache(Cache):
         return self
 
     def reserve(self, tokens: int) -> None:
-        need = len(self.ids) + tokens
+        need = len(self.ids) + tokens + self.steps
         if need > self.capacity:
-            rounded = -(-need // _STEP) * _STEP
-            self.capacity = min(max(2 * self.capacity, rounded), max(self.limit, need))
+            rounded = _whole(need)
+            self.capacity = max(min(2 * self.capacity, self.most), rounded)
             for layer in self.layers:
-                layer.grow(self.capacity)
+                layer.grow()
 
     def took(self, ids: Sequence[int]) -> None:
         self.ids.extend(ids)
@@ -160,12 +208,18 @@ class KeptCache(Cache):
         return self
 
     def twin(self) -> KeptCache:
-        """Empty buffers of the same shapes, to try a pass on."""
-        made = KeptCache(len(self.layers), self.limit, self.capacity)
+        """A cache of nothing on the same buffers, to try a pass on where they hold nothing."""
+        made = KeptCache(len(self.layers), self.limit, steps=self.steps, pieces=self.pieces)
+        made.capacity = self.capacity
         for own, other in zip(self.layers, made.layers, strict=True):
             if own.is_initialized:
-                other.lazy_initialization(own.keys, own.values)
+                other.device, other.dtype = own.device, own.dtype
+                other.keys, other.values, other.is_initialized = own.keys, own.values, True
         return made
+
+    def unused(self, width: int) -> range:
+        """`width` places in the buffers, at most `steps`, that never hold anything."""
+        return range(self.capacity - width, self.capacity)
 
     def size(self) -> int:
         return sum(
@@ -214,8 +268,10 @@ class PlainCache:
 _STATES = ("keys", "values")
 
 
-def kept_for(config: Any, limit: int, capacity: int = _FIRST) -> Kept:
-    """The cache that fits a model: buffers where every layer attends to everything before it."""
+def kept_for(config: Any, limit: int, capacity: int = _FIRST, *, steps: int = 0) -> Kept:
+    """The cache that fits a model: buffers where every layer attends to everything before it;
+    `steps` as in `KeptCache`.
+    """
     text = config.get_text_config()
     kinds = set(getattr(text, "layer_types", None) or ["full_attention"])
     window = getattr(text, "sliding_window", None)
@@ -224,5 +280,7 @@ def kept_for(config: Any, limit: int, capacity: int = _FIRST) -> Kept:
         windowed = False  # the types say it for each layer
     shared = getattr(text, "num_kv_shared_layers", 0) or getattr(text, "kv_sharing_modes", None)
     if kinds == {"full_attention"} and not windowed and not shared:
-        return KeptCache(int(text.num_hidden_layers), limit, capacity)
+        # Latent attention keeps what keys and values are made of, and makes them anew.
+        pieces = steps > 0 and not getattr(text, "kv_lora_rank", None)
+        return KeptCache(int(text.num_hidden_layers), limit, capacity, steps=steps, pieces=pieces)
     return PlainCache(text)

@@ -1,8 +1,9 @@
 """Weights from safetensors files straight to the device, as fast as the disk gives them.
 
 Several threads read large pieces and hand them over through pinned memory, so that reading and
-copying overlap; nothing is held twice. The format: an 8-byte length, a JSON header with each
-tensor's dtype, shape and byte range, then the bytes.
+copying overlap; pieces are brought to the model's dtype on the way, so that nothing is held twice.
+The format: an 8-byte length, a JSON header with each tensor's dtype, shape and byte range, then the
+bytes.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import json
 import os
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,8 +19,11 @@ from typing import Any
 
 import torch
 
-__all__ = ["read_model", "read_tensors", "readable"]
+from codesteer_jupyter.guides.engine.building import bare_model, complete, fill, places
 
+__all__ = ["complete", "read_model", "read_tensors", "readable"]
+
+# A multiple of every dtype's width.
 _PIECE = 16 * 2**20
 _THREADS = 8
 _DTYPES = {
@@ -38,10 +42,10 @@ _DTYPES = {
 
 @dataclass(frozen=True)
 class _Piece:
-    """Bytes `begin` to `end` of the file, which are those from `at` on of `into`."""
+    """Bytes `begin` to `end` of the file: numbers of `dtype` that belong into `into`."""
 
     into: Any
-    at: int
+    dtype: Any
     begin: int
     end: int
 
@@ -69,7 +73,8 @@ def read_model(
     cancelled: threading.Event | None = None,
 ) -> Any:
     """The causal language model in `folder`, its weights read by `read_tensors`. None where that
-    does not do: transformers does not know the model by itself, or its weights are quantised.
+    does not do, and `complete` has to: transformers does not know the model by itself, its weights
+    are quantised or otherwise converted, or not all of them are there.
     """
     from transformers import MODEL_FOR_CAUSAL_LM_MAPPING, AutoConfig, GenerationConfig
 
@@ -79,11 +84,13 @@ def read_model(
     special = getattr(config, "quantization_config", None) or hasattr(config, "auto_map")
     if special or kind is None or not readable(files):
         return None
-    tensors = read_tensors(files, device, tell, cancelled)
-    # The tensors become the parameters: nothing is copied, names are mapped, ties are tied.
-    model = kind.from_pretrained(
-        None, config=config, state_dict=tensors, dtype=dtype, device_map={"": str(device)}
-    )
+    model = bare_model(config, dtype, device)
+    if model is None:
+        return None
+    where = places(model, {k: v for path in files for k, v in _header(path)[0].items()})
+    if where is None:
+        return None
+    fill(model, read_tensors(files, device, where, tell, cancelled))
     if (folder / "generation_config.json").is_file():
         model.generation_config = GenerationConfig.from_pretrained(str(folder))
     return model
@@ -92,11 +99,12 @@ def read_model(
 def read_tensors(
     files: Sequence[Path],
     device: Any,
+    where: Mapping[str, tuple[str, Any]],
     tell: Callable[[int, int], None] | None = None,
     cancelled: threading.Event | None = None,
 ) -> dict[str, Any]:
-    """All tensors in `files` by name, on `device`, as they were saved. `tell` hears how many bytes
-    are there, and of how many.
+    """The tensors in `files` that `where` names, on `device`, each by the name and of the dtype
+    that `where` says. `tell` hears how many bytes were read, and of how many.
 
     Raises:
         OSError: a file ends early or cannot be read.
@@ -109,15 +117,17 @@ def read_tensors(
         header, base = _header(path)
         pieces: list[_Piece] = []
         for name, entry in sorted(header.items(), key=lambda item: item[1]["data_offsets"][0]):
-            tensor = torch.empty(entry["shape"], dtype=_DTYPES[entry["dtype"]], device=device)
-            tensors[name] = tensor
+            if name not in where:
+                continue
+            place, dtype = where[name]
+            tensor = torch.empty(entry["shape"], dtype=dtype, device=device)
+            tensors[place] = tensor
+            flat, saved = tensor.reshape(-1), _DTYPES[entry["dtype"]]
             begin, end = (base + offset for offset in entry["data_offsets"])
-            if end > begin:
-                flat = tensor.reshape(-1).view(torch.uint8)
-                pieces += [
-                    _Piece(flat, at - begin, at, min(at + _PIECE, end))
-                    for at in range(begin, end, _PIECE)
-                ]
+            for at in range(begin, end, _PIECE):
+                stop = min(at + _PIECE, end)
+                first, last = ((byte - begin) // saved.itemsize for byte in (at, stop))
+                pieces.append(_Piece(flat[first:last], saved, at, stop))
         plans.append((path, pieces))
     total = sum(piece.end - piece.begin for _, pieces in plans for piece in pieces)
     done = 0
@@ -142,16 +152,34 @@ def _all_pieces(
 def _read_piece(
     device: Any,
 ) -> Callable[[tuple[Path, _Piece, threading.Event | None]], int]:
+    """What reads one piece; to be made in the thread that allocated the tensors."""
     own = threading.local()
+    allocated = torch.cuda.current_stream(device) if device.type == "cuda" else None
+
+    def buffer(size: int, **options: Any) -> Any:
+        """This thread's, `size` bytes of it."""
+        if not hasattr(own, "buffer"):
+            own.buffer = torch.empty(_PIECE, dtype=torch.uint8, **options)
+        return own.buffer[:size]
 
     def through_pinned_memory(fd: int, piece: _Piece) -> None:
-        if not hasattr(own, "buffer"):
-            own.buffer = torch.empty(_PIECE, dtype=torch.uint8, pin_memory=True)
+        if not hasattr(own, "stream"):
             own.stream = torch.cuda.Stream(device)
+            # The allocator hands out memory that kernels before on its stream may still write to.
+            own.stream.wait_stream(allocated)
         size = piece.end - piece.begin
-        _fill(fd, own.buffer[:size].numpy(), piece.begin)
+        pinned = buffer(size, pin_memory=True)
+        _fill(fd, pinned.numpy(), piece.begin)
         with torch.cuda.stream(own.stream):
-            piece.into[piece.at : piece.at + size].copy_(own.buffer[:size], non_blocking=True)
+            if piece.dtype == piece.into.dtype:
+                piece.into.view(torch.uint8).copy_(pinned, non_blocking=True)
+            else:
+                if not hasattr(own, "staged"):
+                    own.staged = torch.empty(_PIECE, dtype=torch.uint8, device=device)
+                staged = own.staged[:size]
+                staged.copy_(pinned, non_blocking=True)
+                piece.into.copy_(staged.view(piece.dtype))
+        # Whoever uses the tensor comes after this, on whatever stream.
         own.stream.synchronize()
 
     def read(job: tuple[Path, _Piece, threading.Event | None]) -> int:
@@ -163,12 +191,13 @@ def _read_piece(
         try:
             if device.type == "cuda":
                 through_pinned_memory(fd, piece)
-            elif device.type == "cpu":
-                _fill(fd, piece.into[piece.at : piece.at + size].numpy(), piece.begin)
+            elif device.type == "cpu" and piece.dtype == piece.into.dtype:
+                _fill(fd, piece.into.view(torch.uint8).numpy(), piece.begin)
             else:
-                buffer = torch.empty(size, dtype=torch.uint8)
-                _fill(fd, buffer.numpy(), piece.begin)
-                piece.into[piece.at : piece.at + size].copy_(buffer)
+                here = buffer(size)
+                _fill(fd, here.numpy(), piece.begin)
+                # Brought to its dtype here, because not every device knows every dtype.
+                piece.into.copy_(here.view(piece.dtype).to(piece.into.dtype))
         finally:
             os.close(fd)
         return size
