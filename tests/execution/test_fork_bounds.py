@@ -117,7 +117,7 @@ def test_what_it_writes_without_end_lifts_no_limit(
         assert ask(fork, "print(1)").stdout == "1\n"
     else:
         result = asyncio.run(run_in_child(code, limits))
-    assert time.monotonic() - started < 8
+    assert time.monotonic() - started < 20  # a busy machine may take long to start a kernel
     assert result.limit is not None
     assert result.limit.name in ("wall", "output")
 
@@ -181,13 +181,15 @@ def _children():
 def _file(number):
     try: return os.readlink(f'/proc/self/fd/{number}').startswith('/')  # the history's come and go
     except OSError: return True
-def _holdings(like=None):
-    for _ in range(100):
-        now = (_children(), len([n for n in os.listdir('/proc/self/fd')
-               if not _file(n)]))
-        if like is None or now == like: break
-        gc.collect(); time.sleep(0.05)
-    return now
+def _holdings():
+    return _children(), len([n for n in os.listdir('/proc/self/fd') if not _file(n)])
+def _no_more(before):  # what earlier tests left may have gone meanwhile
+    for _ in range(200):
+        gc.collect()
+        now = _holdings()
+        if now[0] <= before[0] and now[1] <= before[1]: return True
+        time.sleep(0.05)
+    return now, before
 async def _drain(code='1'):
     async for _ in _made.run(code, _Limits(wall=5.0)): pass
 async def _drain_and_wait(code='1'):
@@ -213,7 +215,7 @@ def test_an_interrupt_at_the_fork_leaves_nothing(fork: KernelFork, kernel: Kerne
         )
         assert cell.error is not None and cell.error["ename"] == "KeyboardInterrupt"
         kernel.execute("_mt.run(_drain_and_wait())").check()
-        assert kernel.execute("_holdings(_before) == _before").result == "True"
+        assert kernel.execute("_no_more(_before)").result == "True"
 
 
 def test_a_failure_after_the_fork_leaves_nothing(fork: KernelFork, kernel: Kernel) -> None:
@@ -227,7 +229,7 @@ def test_a_failure_after_the_fork_leaves_nothing(fork: KernelFork, kernel: Kerne
     )
     assert cell.error is not None and "Too many open files" in cell.error["evalue"]
     kernel.execute("_mt.run(_drain_and_wait())").check()
-    assert kernel.execute("_holdings(_before) == _before").result == "True"
+    assert kernel.execute("_no_more(_before)").result == "True"
 
 
 @pytest.mark.parametrize("slow", ["_taking.shared_at_fork", "_made._make_ready"])
@@ -250,7 +252,7 @@ def test_a_cancelled_round_leaves_nothing(fork: KernelFork, kernel: Kernel, slow
         f"finally: {slow} = _real"
     ).check()
     kernel.execute("_mt.run(_drain_and_wait())").check()
-    assert kernel.execute("_holdings(_before) == _before").result == "True"
+    assert kernel.execute("_no_more(_before)").result == "True"
 
 
 # -- one program after the other -------------------------------------------------------------------
