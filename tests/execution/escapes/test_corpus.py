@@ -56,6 +56,11 @@ def test_the_corpus_is_well_formed() -> None:
         assert set(attempt.needs) <= set(NEEDS), attempt.name
 
 
+@pytest.mark.parametrize("name", ["SECURITY.md", "CHANGELOG.md"])
+def test_the_documents_know_how_many_there_are(name: str) -> None:
+    assert f"{len(CORPUS)} attempts to escape" in (ROOT / name).read_text("utf-8")
+
+
 @linux
 def test_every_attempt_succeeds_where_nothing_protects() -> None:
     """What cannot be tried on this host says which feature it lacks. The two that aim at the next
