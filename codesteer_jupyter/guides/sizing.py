@@ -32,7 +32,7 @@ _BESIDE = {"cuda": 1.2e9, "mps": 0.8e9, "cpu": 0.2e9}
 # Beside those whatever the model's size. On a GPU: workspaces of two streams, staged pieces of the
 # files; and tokens behind the dialogue, where passes of fixed shape may write.
 _ALWAYS = {"cuda": 0.2e9, "mps": 0.05e9, "cpu": 0.05e9}
-_SPARE_TOKENS = {"cuda": 272}
+_SPARE_TOKENS = {"cuda": 520}
 # What a weight takes as held, bytes: scales of the quantised groups are in it.
 _WIDTHS = {"float32": 4.0, "bfloat16": 2.0, "8-bit": 1.1, "4-bit": 0.6}
 

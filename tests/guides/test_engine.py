@@ -306,7 +306,7 @@ def test_compiled_passes_write_the_same_text(folder: Path) -> None:
     assert engine.steps._pass is not plain
     assert "compiled in" in engine.steps.told()
     longer = engine.prompt(CHAT)
-    longest = (longer * 2)[: engine.kept.capacity - 40]
+    longest = (longer * 2)[: engine.kept.room - 40]
     with torch._dynamo.config.patch(error_on_recompile=True):  # a reply never waits for that
         assert list(write(engine, ids).ids) == expected
         assert list(write(engine, longer).ids) == slow(engine, longer)

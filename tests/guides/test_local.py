@@ -207,7 +207,7 @@ async def test_weights_of_another_shape(tiny: Path, tmp_path: Path) -> None:
     shutil.copytree(tiny, folder)
     config = (folder / "config.json").read_text()
     (folder / "config.json").write_text(config.replace('"hidden_size": 32', '"hidden_size": 64'))
-    with pytest.raises(GuideError, match="do not fit its config.json"):
+    with pytest.raises(GuideError, match=r"do not fit its config\.json"):
         await advise(LocalGuide(str(folder), PROFILE, SHORT))
 
 

@@ -157,8 +157,9 @@ class KeptCache(Cache):
         limit: tokens that are kept at most.
         capacity: tokens there is room for from the beginning.
         steps: tokens that a step of fixed shape reads at most; 0 if there are no such steps. It may
-            write so many behind the last one that is kept. As many at the very end of the buffers
-            never hold anything, so that a pass can be tried there.
+            write so many behind the last one that is kept. With steps, the buffers' last piece
+            never holds anything: a pass can be tried there, and no window is the whole of them,
+            which a compiler would take for a case of its own.
         pieces: a step reads its values in pieces (see `KeptLayer`).
 
     Attributes:
@@ -179,8 +180,9 @@ class KeptCache(Cache):
         self.limit = limit
         self.steps = steps
         self.pieces = pieces
-        self.most = _whole(limit + 2 * steps)
-        self.capacity = min(_whole(capacity + 2 * steps), self.most)
+        self.spare = PIECE if steps else 0
+        self.most = _whole(limit + steps) + self.spare
+        self.capacity = min(_whole(capacity + steps) + self.spare, self.most)
         self.position: Any = None
         self.window = 0
         super().__init__(layers=[KeptLayer(self) for _ in range(layers)])
@@ -190,7 +192,7 @@ class KeptCache(Cache):
         return self
 
     def reserve(self, tokens: int) -> None:
-        need = len(self.ids) + tokens + self.steps
+        need = len(self.ids) + tokens + self.spare
         if need > self.capacity:
             rounded = _whole(need)
             self.capacity = max(min(2 * self.capacity, self.most), rounded)
@@ -216,6 +218,11 @@ class KeptCache(Cache):
                 other.device, other.dtype = own.device, own.dtype
                 other.keys, other.values, other.is_initialized = own.keys, own.values, True
         return made
+
+    @property
+    def room(self) -> int:
+        """Tokens a window may show."""
+        return self.capacity - self.spare
 
     def unused(self, width: int) -> range:
         """`width` places in the buffers, at most `steps`, that never hold anything."""

@@ -29,19 +29,19 @@ _SMALLEST = 512
 _copies = itertools.count()
 
 
-def windows(capacity: int) -> list[int]:
-    """The windows that are read of buffers of whole pieces: a few sizes, each at most a quarter
-    larger than the one before it, or a piece.
+def windows(room: int) -> list[int]:
+    """The windows that are read of so many tokens, in whole pieces: a few sizes, each at most a
+    quarter larger than the one before it, or a piece.
     """
-    sizes = [min(_SMALLEST, capacity)]
-    while sizes[-1] < capacity:
-        sizes.append(min(-(-sizes[-1] * 5 // 4 // PIECE) * PIECE, capacity))
+    sizes = [min(_SMALLEST, room)]
+    while sizes[-1] < room:
+        sizes.append(min(-(-sizes[-1] * 5 // 4 // PIECE) * PIECE, room))
     return sizes
 
 
-def window_for(tokens: int, capacity: int) -> int:
+def window_for(tokens: int, room: int) -> int:
     """The window for so many tokens."""
-    return next(window for window in windows(capacity) if window >= tokens)
+    return next(window for window in windows(room) if window >= tokens)
 
 
 class Steps:
@@ -111,14 +111,14 @@ class Steps:
             self._grown()
         begin = len(self._kept.ids)
         ids, position = self._given(tokens, range(begin, begin + width))
-        window = window_for(begin + width, self._kept.capacity)
+        window = window_for(begin + width, self._kept.room)
         return self._replayed(ids, position, window)
 
     def capture_all(self, widths: Sequence[int]) -> None:
         """Record what will be needed, before anything else uses the GPU: what another thread waits
         for on the GPU breaks a recording off.
         """
-        for window in reversed(windows(self._kept.capacity)):  # what is freed serves the smaller
+        for window in reversed(windows(self._kept.room)):  # what is freed serves the smaller
             for width in widths:
                 if self.record is not None:
                     self._replayed(*self._given([], self._kept.unused(width)), window)
@@ -245,7 +245,7 @@ class Steps:
             own, fullgraph=True, options={"coordinate_descent_tuning": True}
         )
         with torch.no_grad():
-            for width, window in itertools.product(widths, windows(twin.capacity)):
+            for width, window in itertools.product(widths, windows(twin.room)):
                 if self._closed.is_set():
                     break
                 places = torch.tensor(list(twin.unused(width)), device=self._device)
