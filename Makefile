@@ -14,13 +14,11 @@ demo: $(VENV)/.demo
 lab: $(VENV)/.lab
 	$(VENV)/bin/jupyter lab --notebook-dir=examples
 
-# Lint, types, import contracts, tests. pytest ends with an error when it ran no test. Tests that
-# drive kernels want the cores to themselves; the others share them, a file at a time, and those of
-# SymBench, which only compute, a test at a time.
-SHARING = $(filter-out tests/execution tests/browser tests/symbench tests/__pycache__,$(patsubst %/,%,$(wildcard tests/*/)))
+# Lint, types, import contracts, tests. pytest ends with an error when it ran no test. Cores are
+# shared a file at a time, because many tests drive kernels that their file starts once; those of
+# SymBench, which only compute, share a test at a time.
 test: lint build/ipykernel-6.31
-	$(VENV)/bin/python -m pytest -m "not slow" tests/execution tests/browser tests/test_*.py
-	$(VENV)/bin/python -m pytest -m "not slow" --numprocesses=logical --dist=loadfile $(SHARING)
+	$(VENV)/bin/python -m pytest -m "not slow" --numprocesses=logical --dist=loadfile --ignore=tests/symbench tests
 	$(VENV)/bin/python -m pytest -m "not slow" --numprocesses=logical tests/symbench
 
 test-slow: $(VENV)/.dev build/ipykernel-6.31

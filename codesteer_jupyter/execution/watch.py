@@ -11,7 +11,8 @@ from codesteer_jupyter.steering.execution import Limits
 __all__ = ["Measured", "Watch"]
 
 _PERIOD = 0.05  # seconds between two looks at the tree
-_SHARE = 10  # a look may cost a tenth of the time at most
+# A look may cost a tenth of the time, or a third where that makes the pause longer than `_LONG`.
+_SHARE, _LONG = 10, 0.5
 
 
 class Measured(Protocol):
@@ -58,7 +59,9 @@ class Watch:
         memory = usage.memory
         if memory > self.memory and usage.processes <= self.limits.processes:
             memory = self._tree.exact_memory()
-        self._next = time.monotonic() + max(_PERIOD, _SHARE * (time.monotonic() - now))
+        cost = time.monotonic() - now
+        # Memory can double within a long pause.
+        self._next = now + cost + max(_PERIOD, min(_SHARE * cost, max(_LONG, 2 * cost)))
         if usage.processes > self.limits.processes:
             return "processes"
         return "memory" if memory > self.memory else None
