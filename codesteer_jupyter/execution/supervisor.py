@@ -8,7 +8,8 @@ Run as a script (`python -I -S supervisor.py FD FOLDER -- command…`), standard
   subreaper), so that a process that was started with `setsid` or a double fork is still found;
 * ends everything below it when the command ends, when the process that asked for it goes away
   (the other end of `FD` closes, also by `kill -9`), or when anything is written to it;
-* then removes `FOLDER`, if the asking process is gone and cannot do it itself.
+* then removes `FOLDER`, if the asking process, which locks a file `lock` in it, is gone and cannot
+  do it itself.
 
 Over the socket it writes `layers NAME,…` and `started PID [FIRST PROCESS]`, and at the end
 `ended SIGNAL CODE`.
@@ -273,6 +274,28 @@ def _asked(control: socket.socket) -> bool:
         return False
 
 
+def _abandoned(folder: str) -> bool:
+    """Whether the owner of `folder` is gone, who holds the lock in it: a socket that closed may
+    only have been forgotten. A process that is just dying may hold it for a moment.
+    """
+    import fcntl
+
+    try:
+        lock = os.open(os.path.join(folder, "lock"), os.O_RDWR | os.O_CLOEXEC)
+    except OSError:
+        return True
+    deadline = time.monotonic() + 1.0
+    while True:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(0.02)
+        else:
+            return True
+
+
 def main(arguments: list[str]) -> int:
     control = socket.socket(fileno=int(arguments[0]))
     control.set_inheritable(False)
@@ -305,7 +328,7 @@ def main(arguments: list[str]) -> int:
         control.sendall(f"ended {ended} {code}\n".encode())
     except OSError:
         orphaned = not (told or _asked(control))
-    if orphaned and folder:
+    if orphaned and folder and _abandoned(folder):
         import shutil
 
         with contextlib.suppress(OSError):

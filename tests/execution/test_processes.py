@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import fcntl
 import os
 import signal
 import socket
@@ -383,12 +384,16 @@ sys.exit(supervisor.main(sys.argv[1:]))
 """
 
 
-@pytest.mark.parametrize("asked", [True, False])
-def test_a_folder_in_use_outlives_a_command_that_ended_first(asked: bool, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("asked", "locked"), [(True, False), (False, True), (False, False)], ids=str
+)
+def test_a_folder_in_use_outlives_a_command_that_ended_first(
+    asked: bool, locked: bool, tmp_path: Path
+) -> None:
     folder = tmp_path / "folder"
     folder.mkdir()
     ours, theirs = socket.socketpair()
-    with ours, theirs:
+    with ours, theirs, open(folder / "lock", "wb") as lock:
         supervisor = subprocess.Popen(
             [
                 *(sys.executable, "-c", LATE.format(path=SUPERVISOR)),
@@ -404,30 +409,24 @@ def test_a_folder_in_use_outlives_a_command_that_ended_first(asked: bool, tmp_pa
         assert supervisor.stdout.readline() == b"ended\n"
         if asked:
             ours.sendall(b"end")
-    supervisor.communicate(b"\n", timeout=20)
+        ours.close()
+        if locked:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        supervisor.communicate(b"\n", timeout=20)
     # Only a process that went away without a word cannot remove it itself.
-    assert folder.exists() == asked
+    assert folder.exists() == (asked or locked)
 
 
-@pytest.mark.parametrize("name", ["child", "subprocess"])
-async def test_links_that_code_leaves_are_not_followed(name: str, tmp_path: Path) -> None:
-    """What is tidied between two programs is what they could write to."""
-    mine = tmp_path / "mine"
-    (mine / "folder").mkdir(parents=True)
-    (mine / "file").write_text("kept")
-    made = resolve(name)
-    replace = (
-        "import os, shutil\n"
-        "for name in ('MPLCONFIGDIR', 'TMPDIR'):\n"
-        "    place = os.environ[name]\n"
-        f"    shutil.rmtree(place); os.symlink({str(mine)!r}, place)\n"
-        "print('replaced')"
-    )
+async def test_an_executor_that_is_forgotten_costs_no_other_its_folder() -> None:
+    forgotten, other = ChildExecutor(), ChildExecutor()
     try:
-        assert (await run(made, replace)).stdout == "replaced\n"
-        after = await run(made, "import os; print(os.path.islink(os.environ['MPLCONFIGDIR']))")
+        assert (await run(forgotten, "print(1)")).status == "ok"
+        kernel = forgotten._kernel
+        assert kernel is not None
+        supervisor = kernel.tree.pid
+        kernel.tree._control.close()  # as when it is collected
+        assert gone(supervisor)
+        assert (await run(other, "print(2)")).stdout == "2\n"
     finally:
-        await made.close()
-    assert after.stdout == "False\n"
-    assert sorted(os.listdir(mine)) == ["file", "folder"]
-    assert (mine / "file").read_text() == "kept"
+        await forgotten.close()
+        await other.close()
