@@ -194,7 +194,7 @@ async def test_silent_reasoning_models_get_longer_for_their_first_byte() -> None
 async def test_stall_in_the_middle_is_retried_as_a_whole() -> None:
     stalled = Reply("0123456789" * 10, chunk=10, stall_at=3, stall_after=20)
     with OpenAIServer([stalled, "the whole reply"]) as server:
-        items = await ask(client(server, stall=0.3))
+        items = await ask(client(server, stall=1.5))
     assert shown(items) == done(items).text == "the whole reply"
     assert sum(isinstance(item, Restart) for item in items) == 1
     assert done(items).usage.calls == 2
@@ -203,7 +203,7 @@ async def test_stall_in_the_middle_is_retried_as_a_whole() -> None:
 async def test_stall_twice_keeps_the_partial_text() -> None:
     stalled = Reply("0123456789" * 10, chunk=10, stall_at=3, stall_after=20, times=2)
     with OpenAIServer([stalled]) as server:
-        items = await ask(client(server, stall=0.3))
+        items = await ask(client(server, stall=1.5))
     assert done(items).text == "0123456789" * 3 == shown(items)
     assert done(items).finish_reason == "stalled"
     assert "partial reply is kept" in notices(items)

@@ -9,7 +9,7 @@ __all__ = ["ATTEMPTS"]
 _INHERITED = """
 import array, os, socket, stat
 def inherited(test):
-    for number in range(3, 256):
+    for number in range(3, 4096):  # as many as the asking process may have
         try:
             if test(os.fstat(number).st_mode):
                 yield number
