@@ -14,12 +14,10 @@ demo: $(VENV)/.demo
 lab: $(VENV)/.lab
 	$(VENV)/bin/jupyter lab --notebook-dir=examples
 
-# Lint, types, import contracts, tests. pytest ends with an error when it ran no test. Cores are
-# shared a file at a time, because many tests drive kernels that their file starts once; those of
-# SymBench, which only compute, share a test at a time.
+# Lint, types, import contracts, tests. pytest ends with an error when it ran no test. How tests
+# share the cores: see tests/conftest.py.
 test: lint build/ipykernel-6.31
-	$(VENV)/bin/python -m pytest -m "not slow" --numprocesses=logical --dist=loadfile --ignore=tests/symbench tests
-	$(VENV)/bin/python -m pytest -m "not slow" --numprocesses=logical tests/symbench
+	$(VENV)/bin/python -m pytest -m "not slow" --numprocesses=logical --dist=loadgroup
 
 test-slow: $(VENV)/.dev build/ipykernel-6.31
 	$(VENV)/bin/python -m pytest -m slow --timeout 3600

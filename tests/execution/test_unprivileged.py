@@ -23,7 +23,7 @@ FOLDER = ROOT / "tests/execution"
     "tests",
     [
         ["test_confinement_layers.py"],
-        ["test_confinement.py", "-k", "subprocess"],
+        pytest.param(["test_confinement.py", "-k", "subprocess"], marks=pytest.mark.slow),
         ["test_confinement.py", "-k", "child and not network and not missing"],
     ],
     ids=["layers", "subprocess", "child"],

@@ -39,7 +39,7 @@ async def executor(request: pytest.FixtureRequest) -> AsyncIterator[Executor]:
     await made.close()
 
 
-@pytest.mark.parametrize("method", ["fork", "spawn"])
+@pytest.mark.parametrize("method", ["fork", pytest.param("spawn", marks=pytest.mark.slow)])
 async def test_workers_of_torch_hand_over_tensors(executor: Executor, method: str) -> None:
     pytest.importorskip("torch", reason="torch is not installed")
     result = await run(executor, LOADER.replace("METHOD", method), LIMITS)
