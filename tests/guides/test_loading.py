@@ -130,7 +130,12 @@ def test_a_backend_is_usable_if_it_imports_and_the_gpu_is_new_enough(monkeypatch
         sizing.importlib.util, "find_spec", lambda name: name == "torchao" or found(name)
     )
     assert not sizing.usable("torchao", "8-bit"), "found, but it does not import"
-    monkeypatch.setattr(sizing.importlib, "import_module", lambda name: None)
+    real = sizing.importlib.import_module
+    monkeypatch.setattr(
+        sizing.importlib,
+        "import_module",
+        lambda name, *more: None if name == "torchao" else real(name, *more),
+    )
     monkeypatch.setattr(transformers.utils, "is_torchao_available", lambda: True)
     capability = [(9, 0)]
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda: capability[0])
