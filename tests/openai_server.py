@@ -40,7 +40,8 @@ class Reply:
         stall_first, stall_after: seconds of silence before the first byte, or (with
             `stall_at`) after that many chunks of content; the client is expected to leave.
         cut_at: the connection is closed after that many chunks, without `[DONE]`; with
-            `cut_clean` the HTTP body ends properly there, as behind a proxy that timed out.
+            `cut_clean` the HTTP body ends properly there, as behind a proxy that timed out; then
+            it is closed when the next request comes over it, or after `cut_late` seconds.
         malformed_at: a chunk that is not JSON is sent there.
         html: an HTML page with status 200. error_in_stream: an error object as a chunk.
         usage: whether usage is told when asked for. done: whether `[DONE]` is sent.
@@ -67,6 +68,7 @@ class Reply:
     stall_after: float = 0.0
     cut_at: int | None = None
     cut_clean: bool = False
+    cut_late: float = 0.0
     malformed_at: int | None = None
     html: bool = False
     error_in_stream: str = ""
@@ -382,6 +384,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             if number == reply.cut_at:
                 if reply.cut_clean:
                     self._end()
+                    select.select([self.connection], [], [], reply.cut_late)
                 self.connection.shutdown(socket.SHUT_RDWR)
                 self.close_connection = True
                 return

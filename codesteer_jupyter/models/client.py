@@ -6,8 +6,8 @@ and all are bounded:
 * 429, 408, 409, 425 and 5xx: four tries, waiting as the server asks (at most 60 s) or 1, 2, 4 s;
 * no connection: two tries;
 * a stream that is cut, stalls (no byte for `stall_seconds`), is malformed or breaks off with an
-  error: retried once as a whole; then the partial text is the reply, with `finish_reason` cut or
-  stalled; without any text, an error;
+  error: retried once as a whole, over a connection of its own; then the partial text is the reply,
+  with `finish_reason` cut or stalled; without any text, an error;
 * an empty reply: retried once, then an error;
 * a field the server says it does not take: left out or renamed from then on.
 """
@@ -118,7 +118,9 @@ class _Request:
             sent = body(self.model.endpoint.model, self.messages, self.decoding, self.model._quirks)
             try:
                 async with (
-                    self.model._transport.open(sent, reply.first_seconds) as response,
+                    self.model._transport.open(
+                        sent, reply.first_seconds, fresh=self.breaks > 0
+                    ) as response,
                     contextlib.aclosing(reply.read(response)) as pieces,
                 ):
                     async for piece in pieces:

@@ -59,8 +59,11 @@ class Transport:
 
     def _client(self) -> openai.AsyncOpenAI:
         loop = asyncio.get_running_loop()
-        if self._sdk is not None and self._sdk[0] is loop:
-            return self._sdk[1]
+        if self._sdk is None or self._sdk[0] is not loop:
+            self._sdk = (loop, self._new())
+        return self._sdk[1]
+
+    def _new(self) -> openai.AsyncOpenAI:
         import openai
 
         client = openai.AsyncOpenAI(
@@ -75,12 +78,17 @@ class Transport:
         if self.endpoint.key_variable != "OPENAI_API_KEY":
             # Read from the environment for OpenAI itself; nobody else's business.
             client.organization = client.project = None
-        self._sdk = (loop, client)
         return client
 
     @contextlib.asynccontextmanager
-    async def open(self, sent: dict[str, Any], patience: float) -> AsyncIterator[Any]:
+    async def open(
+        self, sent: dict[str, Any], patience: float, *, fresh: bool = False
+    ) -> AsyncIterator[Any]:
         """The response to `sent`, as soon as its headers are there; closed on the way out.
+
+        `fresh`: over a new connection. After a break a kept one may be about to be closed: a
+        server or proxy that ended a stream in time still closes its connection afterwards, and a
+        request that is under way over it by then gets no answer.
 
         Raises:
             Broken: no byte for `patience` seconds, or the connection closed before one.
@@ -90,9 +98,10 @@ class Transport:
 
         known = {key: value for key, value in sent.items() if key in _KNOWN_FIELDS}
         more = {key: value for key, value in sent.items() if key not in _KNOWN_FIELDS}
-        create = self._client().chat.completions.with_streaming_response.create
-        opening = create(**known, extra_body=more or None)
         async with contextlib.AsyncExitStack() as stack:
+            client = await stack.enter_async_context(self._new()) if fresh else self._client()
+            create = client.chat.completions.with_streaming_response.create
+            opening = create(**known, extra_body=more or None)
             try:
                 async with asyncio.timeout(patience):
                     response = await stack.enter_async_context(opening)

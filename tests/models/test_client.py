@@ -209,9 +209,9 @@ async def test_stall_twice_keeps_the_partial_text() -> None:
     assert "partial reply is kept" in notices(items)
 
 
-@pytest.mark.parametrize("clean", [False, True])
-async def test_cut_in_the_middle(clean: bool) -> None:
-    cut = Reply("0123456789" * 10, chunk=10, cut_at=4, cut_clean=clean)
+@pytest.mark.parametrize(("clean", "late"), [(False, 0.0), (True, 0.0), (True, 5.0)])
+async def test_cut_in_the_middle(clean: bool, late: float) -> None:
+    cut = Reply("0123456789" * 10, chunk=10, cut_at=4, cut_clean=clean, cut_late=late)
     with OpenAIServer([cut, "the whole reply"]) as server:
         items = await ask(client(server))
     assert shown(items) == done(items).text == "the whole reply"
