@@ -31,7 +31,7 @@ class AutoExecutor:
         reason: why there is no `fork`.
     """
 
-    reuses = True  # any program may be the first to run in a child
+    reuses = False
 
     def __init__(
         self, fork: ForkExecutor | None, child: Callable[[], Executor], reason: str = ""

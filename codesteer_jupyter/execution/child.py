@@ -1,8 +1,10 @@
 """Generated code in a kernel of its own (`--run child`): rich outputs, state kept apart.
 
-The process is reused, the state is not: each run starts from the `--with` values and nothing
-else, unless `stateful`. The process is confined by what the system offers (`confinement/`), from
-its start on, and outlives neither its run's limits nor its asker.
+The kernel stays, the process that runs a program does not: each is a fork of the kernel's, and
+starts from the `--with` values and what was imported ahead. `stateful` programs run in the kernel
+itself, and so does one where a fork would not work; then the kernel runs no other. The kernel is
+confined by what the system offers (`confinement/`), from its start on, and outlives neither its
+run's limits nor its asker.
 """
 
 from __future__ import annotations
@@ -17,8 +19,9 @@ from codesteer_jupyter.errors import ExecutorError
 from codesteer_jupyter.execution.access import checked, shortfalls
 from codesteer_jupyter.execution.folder import SharedFolder
 from codesteer_jupyter.execution.imports import imported_modules
-from codesteer_jupyter.execution.kernel import ChildKernel, Damaged
-from codesteer_jupyter.execution.limits import OutputCap
+from codesteer_jupyter.execution.kernel import ChildKernel
+from codesteer_jupyter.execution.limits import OutputCap, memory_bound
+from codesteer_jupyter.execution.messages import Damaged
 from codesteer_jupyter.execution.outcome import Outcome, described, died, limited, reported
 from codesteer_jupyter.execution.pool import kernel_pool
 from codesteer_jupyter.execution.supervised import Ending
@@ -31,7 +34,7 @@ __all__ = ["ChildExecutor"]
 
 _TICK = 0.05  # seconds between two looks at a silent program's use of memory and time
 _GRACE = 1.0  # seconds an interrupted program has to give the kernel back; a machine may be busy
-_BEGIN_SECONDS = 15.0  # a kernel is up in one, restored in milliseconds; a machine may be busy
+_BEGIN_SECONDS = 15.0  # a kernel is up in one, forked in milliseconds; a machine may be busy
 _PRELOAD_SECONDS = 30.0  # what imports ahead may take; then they are left to the program
 _BYTES_PER_SECOND = 50e6  # how fast values are rebuilt at the least
 _REFILL_SECONDS = 0.5  # after a kernel was lost, before the next spare competes with the program
@@ -51,7 +54,7 @@ class ChildExecutor:
     """
 
     name = "child"
-    reuses = True
+    reuses = False
 
     def __init__(
         self,
@@ -71,6 +74,7 @@ class ChildExecutor:
         self._begin_seconds = _BEGIN_SECONDS + self._values.size / _BYTES_PER_SECOND
         self._stateful = stateful
         self._kernel: ChildKernel | None = None
+        self._memory = 0
         self._scratch: tuple[ChildKernel | None, str] = (None, "")
         self._busy = asyncio.Lock()
         self._closed = False
@@ -82,8 +86,12 @@ class ChildExecutor:
         return Fit(True, notes=await asyncio.to_thread(shortfalls, self._access))
 
     async def warm(self) -> None:
-        """Have a kernel up, importing what the last programs imported, and a spare starting."""
-        await self._ready().ready()
+        """Have a kernel up, importing what the last programs imported, with a process for the next
+        program, and a spare starting.
+        """
+        kernel = self._ready()
+        await kernel.ready()
+        kernel.prepare(ahead=not self._stateful)
         self._refill()
 
     async def prepare(self, code: str) -> None:
@@ -91,19 +99,15 @@ class ChildExecutor:
         is still being written. Nothing of the code is run, and nothing is waited for.
         """
         if not self._closed and not self._busy.locked() and (modules := imported_modules(code)):
-            self._ready().preload(modules)
+            self._ready().prepare(modules, ahead=not self._stateful)
 
-    def _ready(self, limits: Limits | None = None) -> ChildKernel:
+    def _ready(self) -> ChildKernel:
         if self._closed:
             raise ExecutorError("This executor is closed; start a new run.")
-        if self._kernel is None or not self._may_go_on(self._kernel, limits):
+        if self._kernel is None or not self._kernel.alive:
             self._drop()
             self._kernel = kernel_pool().take(self._access)
         return self._kernel
-
-    def _may_go_on(self, kernel: ChildKernel, limits: Limits | None) -> bool:
-        # Where state is kept, the first program's limits hold for the others.
-        return kernel.alive and (limits is None or self._stateful or kernel.suits(limits))
 
     def _drop(self) -> None:
         if self._kernel is not None:
@@ -116,19 +120,22 @@ class ChildExecutor:
         """See `Executor.run`."""
         async with self._busy:
             kernel = await self._begin(code, limits, variables or {})
-            inner = _Run(kernel, limits)
+            inner = _Run(kernel, limits, self._memory)
             try:
                 async for item in inner.outputs():
                     yield item
                 yield inner.execution(self.name)
             finally:
-                # Cancelled, dead, or with something in it that goes on (a thread, a hook, a
-                # process that may start others faster than they are found): the next run gets a
-                # new kernel, and with this one everything below it ends.
-                left = inner.reusable and (inner.left or kernel.tree.sweep())
-                if not inner.reusable or (left and not self._stateful):
+                # Cancelled, dead, or with something that goes on (a process that may start others
+                # faster than they are found): the next run gets a new kernel, and with this one
+                # everything below it ends.
+                over = inner.told and await kernel.over(_GRACE)
+                left = over and (kernel.tree.sweep() or kernel.spent)
+                if not over or (left and not self._stateful):
                     self._drop()
                     asyncio.get_running_loop().call_later(_REFILL_SECONDS, self._refill)
+                else:
+                    kernel.prepare(ahead=not self._stateful)
 
     def _refill(self) -> None:
         if not self._closed:
@@ -150,25 +157,32 @@ class ChildExecutor:
         # What earlier code did to the process reaches further than can be restored, and an import
         # ahead may hang: the second try is a new kernel that imports nothing ahead.
         for ahead in (modules, ()):
-            kernel = self._ready(limits)
-            kernel.bind(limits)
+            kernel = self._ready()
+            self._memory = self._bound(kernel, limits)
             begun: Mapping[str, Any] | None = None
             try:
-                asked = {**request, "memory": kernel.memory, "modules": ahead}
+                asked = {**request, "memory": self._memory, "modules": ahead}
                 asked["folder"] = self._round_folder(kernel)
                 begun = await kernel.begin(asked, self._values.descriptor, seconds)
             finally:
-                if begun is None or begun["told"] != "begun":
+                if begun is None or begun.get("told") != "begun":
                     self._drop()
-            if begun is not None and begun["told"] == "begun":
+            if begun is not None and begun.get("told") == "begun":
                 kernel_pool().imported(modules)
                 return kernel
-            said = str(begun.get("reason")) if begun is not None else said
+            said = str(begun.get("reason") or said) if begun is not None else said
             seconds = self._begin_seconds
         raise ExecutorError(
             f"The kernel for generated code could not be made ready ({said}); if a --with value "
             "is named, pass it as plain data or use --run live, else use --run subprocess."
         )
+
+    def _bound(self, kernel: ChildKernel, limits: Limits) -> int:
+        """Bytes the program may hold. Where state is kept, it is in the process of the first one,
+        whose bound holds for good.
+        """
+        memory = memory_bound(limits)
+        return min(memory, self._memory) if self._stateful and not kernel.fresh else memory
 
     def _round_folder(self, kernel: ChildKernel) -> str:
         """One without anything in it for each run, or for each kernel where state is kept."""
@@ -192,7 +206,7 @@ class ChildExecutor:
 class _Run:
     """One program in the kernel: what it showed, how it ended."""
 
-    def __init__(self, kernel: ChildKernel, limits: Limits) -> None:
+    def __init__(self, kernel: ChildKernel, limits: Limits, memory: int) -> None:
         self._kernel, self._limits = kernel, limits
         self._cap = OutputCap(limits.output)
         self._written: dict[str, list[str]] = {"stdout": [], "stderr": []}
@@ -203,18 +217,12 @@ class _Run:
         self._facts: Mapping[str, Any] | None = None
         self._hit: str | None = None
         self._ending: Ending | None = None
-        self._watch = Watch(kernel.tree, limits, kernel.memory)
+        self._watch = Watch(kernel.tree, limits, memory)
 
     @property
-    def reusable(self) -> bool:
-        """Whether the kernel is there for another program."""
-        return self._facts is not None and self._ending is None
-
-    @property
-    def left(self) -> int:
-        """How many threads and hooks the program left behind in the kernel."""
-        left = self._facts.get("left") if self._facts else 0
-        return left if isinstance(left, int) else 1
+    def told(self) -> bool:
+        """Whether the program's end was told, by itself or by the kernel."""
+        return self._facts is not None or self._kernel.ended is not None
 
     async def outputs(self) -> AsyncIterator[Output]:
         """What the program shows, until it ended, died or passed a limit."""
@@ -232,7 +240,7 @@ class _Run:
                     break
                 for item in self._arrived():
                     yield item
-                if self._facts is not None or self._ending is not None:
+                if self.told or self._ending is not None:
                     break
                 if stop_at is None:
                     self._hit = "output" if self._cap.exceeded else self._watch.hit()
@@ -253,7 +261,7 @@ class _Run:
     def _arrived(self) -> Iterator[Output]:
         yield from self._streams()
         while self._facts is None and (told := self._kernel.next()) is not None:
-            if told.get("told") == "ended":
+            if told.get("told") == "result":
                 self._facts = told
             elif told.get("told") == "display":
                 item = self._display(told)
@@ -321,5 +329,5 @@ class _Run:
         if self._hit is not None:
             return limited(self._hit, self._limits, self._watch.memory, error)
         if self._facts is None:
-            return died(self._ending or Ending())
+            return died(self._ending or self._kernel.ended or Ending())
         return reported(error, self._limits, self._watch.memory, self._kernel.tree.layers)

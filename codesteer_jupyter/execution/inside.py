@@ -62,9 +62,8 @@ def load_values(names: Sequence[str], descriptor: int | None) -> dict[str, Any]:
 
 def apply_limits(
     memory: int, file: int, processes: int | None = None, *, wanted: bool
-) -> tuple[list[str], Any]:
-    """Resource limits, as far as this system has them, for good; returns what is in force, and
-    the way back to it after a program.
+) -> list[str]:
+    """Resource limits, as far as this system has them, for good; returns what is in force.
 
     Data are limited to the present size plus `memory` bytes and some slack, so that one absurd
     allocation is a MemoryError at once; what is really used is watched from outside. Processes
@@ -74,9 +73,8 @@ def apply_limits(
     bounds = {"file": file, "data": memory}
     if processes is not None:
         bounds["processes"] = processes
-    rlimits = _load("confinement/rlimits.py")
-    limited: list[str] = rlimits.limit(bounds) if wanted else []
-    return limited, rlimits.Kept()
+    limited: list[str] = _load("confinement/rlimits.py").limit(bounds) if wanted else []
+    return limited
 
 
 def do_without_sockets() -> None:

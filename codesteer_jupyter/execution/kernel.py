@@ -7,16 +7,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import os
 import shutil
 import socket
 import sys
 import time
-from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from codesteer_jupyter.errors import ExecutorError
 from codesteer_jupyter.execution import confinement
@@ -26,24 +24,20 @@ from codesteer_jupyter.execution.environment import (
     own_folders,
 )
 from codesteer_jupyter.execution.folder import Area
-from codesteer_jupyter.execution.limits import for_good, memory_bound
+from codesteer_jupyter.execution.hostile import HOSTILE
+from codesteer_jupyter.execution.messages import Damaged, Inbox, message
 from codesteer_jupyter.execution.pipes import Pipe
-from codesteer_jupyter.execution.supervised import Supervised
-from codesteer_jupyter.execution.untrusted import parsed
-from codesteer_jupyter.steering.execution import Access, Limits
+from codesteer_jupyter.execution.supervised import Ending, Supervised
+from codesteer_jupyter.steering.execution import Access
 
-__all__ = ["ChildKernel", "Damaged", "started_alike"]
+__all__ = ["ChildKernel", "started_alike"]
+
+T = TypeVar("T")
 
 _HERE = Path(__file__).parent
 _KERNEL_SIDE = str(_HERE / "kernel_side.py")
 _START_SECONDS = 60.0
 _FULL = 0.005  # seconds until a full socket is tried again
-_PORTION = 2**18  # bytes; a socket holds less, so nothing is left when its process is gone
-_SLACK = 2**16  # of a message beside the output it carries
-
-
-class Damaged(Exception):
-    """What came over the socket is no message: the program wrote to it."""
 
 
 def started_alike(access: Access) -> tuple[object, ...]:
@@ -58,7 +52,7 @@ def started_alike(access: Access) -> tuple[object, ...]:
 
 
 class ChildKernel:
-    """A running kernel process and this end of its socket and streams.
+    """A running kernel process and this end of its sockets and streams.
 
     Args:
         folder: to be made, the kernel's own.
@@ -68,9 +62,11 @@ class ChildKernel:
     Attributes:
         like: see `started_alike`.
         fresh: no program has run in it.
-        preloaded: it was asked to import modules ahead.
+        prepared: it was asked to import modules ahead, or to have a process wait.
         area: where code may write.
-        memory: bytes the program in it may hold.
+        spent: a program has run in the kernel's own process, and may have changed anything.
+        ended: how the program's process ended, once the kernel says so; `Ending()` where that was
+            the kernel's own.
     """
 
     def __init__(self, folder: Path, root: Path, access: Access) -> None:
@@ -79,18 +75,16 @@ class ChildKernel:
         folder.mkdir(mode=0o700)
         self.area = Area(folder)
         self.like = started_alike(access)
-        self.fresh, self.preloaded = True, False
-        self.most = 10**6
-        self.memory = 0
-        self._bound: tuple[Limits, int] | None = None
+        self.fresh, self.prepared, self.spent = True, False, False
+        self.ended: Ending | None = None
         self._owner = os.getpid()
-        self._got = bytearray()
-        self._messages: deque[dict[str, Any]] = deque()
+        self._program: Inbox | None = None
         self._unsent = b""
         self._sending = False
         self._up = False
         self.streams = {"stdout": Pipe(), "stderr": Pipe()}
-        self._socket, theirs = socket.socketpair()
+        ours, theirs = socket.socketpair()
+        self._control = Inbox(ours)
         try:
             self.tree = Supervised(
                 [sys.executable, "-I", "-X", "utf8", _KERNEL_SIDE, str(theirs.fileno())],
@@ -118,38 +112,29 @@ class ChildKernel:
             theirs.close()
         for pipe in self.streams.values():
             pipe.close_writer()
-        self._socket.setblocking(False)
-        self._hint({"op": "setup", "paths": import_paths(), "folder": str(folder)})
+        setup = {"paths": import_paths(), "folder": str(folder), "hostile": list(HOSTILE)}
+        self._hint({"op": "setup", **setup})
 
     # -- asking ----------------------------------------------------------------------------------
 
-    def preload(self, modules: Sequence[str]) -> None:
-        """Have it import these, where they are installed; not waited for."""
-        if modules and self._hint({"op": "preload", "modules": list(modules)}):
-            self.preloaded = True
+    def prepare(self, modules: Sequence[str] = (), *, ahead: bool = False) -> None:
+        """Have it import `modules`, where they are installed, and fork the process of the next
+        program `ahead`; not waited for.
+        """
+        if modules or ahead:
+            hint = {"op": "prepare", "modules": list(modules), "ahead": ahead}
+            self.prepared = self._hint(hint) or self.prepared
 
     def _hint(self, request: Mapping[str, Any]) -> bool:
         """Send it if the socket takes it now; a kernel that is busy for long has no use for it."""
         if self._sending or self._unsent:
             return False
-        data = _message(request)
+        data = message(request)
         try:
-            self._unsent = data[self._socket.send(data) :]
+            self._unsent = data[self._control.socket.send(data) :]
         except OSError:
             return False
         return True
-
-    def suits(self, limits: Limits) -> bool:
-        """Whether a program with these limits may run in it: its first one's hold for good."""
-        return self._bound is None or for_good(self._bound[0]) == for_good(limits)
-
-    def bind(self, limits: Limits) -> None:
-        """Say which limits the next program has. Where none is set on memory, what is free
-        changes from one to the next, and the bound with it, but never beyond the first one's.
-        """
-        memory = memory_bound(limits)
-        _, most = self._bound = self._bound or (limits, memory)
-        self.memory = min(memory, most)
 
     async def begin(
         self, request: Mapping[str, Any], descriptor: int | None, seconds: float
@@ -160,43 +145,54 @@ class ChildKernel:
         Args:
             request: see `kernel_side.py` and `State.begin`.
             descriptor: of the file its values are in.
-            seconds: for the kernel to be up, to restore itself, and to rebuild values.
+            seconds: for the kernel to be up, to import ahead, and to rebuild values.
         """
-        self.fresh = False
+        self.fresh, self.ended = False, None
         self._discard()
-        self.most = int(request["output"])
+        if self._program is not None:
+            self._program.close()
+        ours, theirs = socket.socketpair()
+        self._program = Inbox(ours, int(request["output"]))
+        given = [theirs.fileno(), *([] if descriptor is None else [descriptor])]
         try:
             async with asyncio.timeout(seconds):
-                if not self._up and await self._first("ready") is None:
+                if await self._until(lambda: self._up or None) is None:
                     return None
                 # Only now is it known what holds in there.
-                self._up, layers = True, self.tree.layers
+                layers = self.tree.layers
                 counted = request["processes"] if "userns" in layers else None
-                given = {
+                asked = {
                     **request,
+                    "op": "run",
                     "processes": counted,
                     "terminal": "mountns" in layers,
                     "rlimits": "rlimits" in layers,
                 }
                 self._sending = True
-                await self._send(_message({"op": "run", **given}), descriptor)
+                await self._send(message(asked), given)
                 self._sending, self._unsent = False, b""
-                return await self._first("begun", "refused")
+                # What the program's process says first is not yet the program's word.
+                begun = await self._until(lambda: self.next() or ({} if self.ended else None))
         except (TimeoutError, OSError, Damaged):
             return None
+        finally:
+            theirs.close()
+        forked = begun is not None and begun.get("forked") is True
+        self.spent = self.spent or not forked
+        self.tree.workers = int(forked)
+        return begun
 
-    async def _send(self, message: bytes, descriptor: int | None) -> None:
-        loop = asyncio.get_running_loop()
+    async def _send(self, data: bytes, descriptors: Sequence[int]) -> None:
+        loop, control = asyncio.get_running_loop(), self._control.socket
         if self._unsent:
-            await loop.sock_sendall(self._socket, self._unsent)
-        while descriptor is not None:
+            await loop.sock_sendall(control, self._unsent)
+        while True:
             try:
-                socket.send_fds(self._socket, [message[:1]], [descriptor])
+                socket.send_fds(control, [data[:1]], descriptors)
+                break
             except BlockingIOError:  # it is importing, and has not read what it was asked before
                 await asyncio.sleep(_FULL)
-            else:
-                message, descriptor = message[1:], None
-        await loop.sock_sendall(self._socket, message)
+        await loop.sock_sendall(control, data[1:])
 
     async def ready(self) -> None:
         """Wait until it is up.
@@ -208,24 +204,30 @@ class ChildKernel:
             return
         try:
             async with asyncio.timeout(_START_SECONDS):
-                self._up = await self._first("ready") is not None
+                await self._until(lambda: self._up or None)
         except (TimeoutError, Damaged):
             pass
         if not self._up:
             raise self.failed()
 
-    async def _first(self, *wanted: str) -> dict[str, Any] | None:
+    async def _until(self, done: Callable[[], T | None]) -> T | None:
+        """What `done` returns, or None if the kernel has ended before."""
         with self.watched() as woken:
             while True:
-                ended = not self.alive
+                over = not self.alive
                 self.receive()
-                while (told := self.next()) is not None:
-                    if told.get("told") in wanted:
-                        return told
-                if ended:
-                    return None
+                if (found := done()) is not None or over:
+                    return found
                 await woken.wait()
                 woken.clear()
+
+    async def over(self, seconds: float) -> bool:
+        """Whether the program's process has ended within `seconds`, and the kernel has not."""
+        try:
+            async with asyncio.timeout(seconds):
+                return await self._until(lambda: self.ended) is not None and self.alive
+        except (TimeoutError, Damaged):
+            return False
 
     # -- what it tells ---------------------------------------------------------------------------
 
@@ -233,7 +235,7 @@ class ChildKernel:
     def watched(self) -> Iterator[asyncio.Event]:
         """An event that is set whenever something can be read."""
         loop, woken = asyncio.get_running_loop(), asyncio.Event()
-        watched = [self._socket.fileno(), self.tree.fileno()]
+        watched = [self.tree.fileno(), *(inbox.fileno() for inbox in self._inboxes)]
         watched += [pipe.read for pipe in self.streams.values()]
         for descriptor in watched:
             loop.add_reader(descriptor, woken.set)
@@ -243,31 +245,30 @@ class ChildKernel:
             for descriptor in watched:
                 loop.remove_reader(descriptor)
 
+    @property
+    def _inboxes(self) -> list[Inbox]:
+        return [self._control, *([self._program] if self._program is not None else [])]
+
     def receive(self) -> None:
-        """Take in the messages that have arrived, a portion at a time: who writes without end does
-        not keep the asking process here.
+        """Take in the messages that have arrived. First the kernel's own: when a program's process
+        has ended, everything it said is there.
 
         Raises:
-            Damaged: bytes that are none, or more than any message may hold.
+            Damaged: bytes that are no message, or more than any may hold.
         """
-        with contextlib.suppress(BlockingIOError, ConnectionError):
-            self._got += self._socket.recv(_PORTION)
-        while len(self._got) >= 4:
-            size = int.from_bytes(self._got[:4], "big")
-            if size > 8 * self.most + _SLACK:  # JSON may take 6 characters for one
-                raise Damaged
-            if len(self._got) < 4 + size:
-                return
-            data = bytes(self._got[4 : 4 + size])
-            del self._got[: 4 + size]
-            message = parsed(data)
-            if message is None:
-                raise Damaged
-            self._messages.append(message)
+        self._control.receive()
+        while (told := self._control.next()) is not None:
+            if told.get("told") == "ready":
+                self._up = True
+            elif told.get("told") == "ended":
+                status = told.get("status")
+                self.ended = Ending.of(status) if isinstance(status, int) else Ending()
+        if self._program is not None:
+            self._program.receive()
 
     def next(self) -> dict[str, Any] | None:
-        """The oldest message taken in and not asked for yet."""
-        return self._messages.popleft() if self._messages else None
+        """The oldest message of the program that was taken in and not asked for yet."""
+        return self._program.next() if self._program is not None else None
 
     def _discard(self) -> None:
         """Drop what was written between two programs."""
@@ -292,7 +293,8 @@ class ChildKernel:
             shutil.rmtree(self.folder, ignore_errors=True)
 
     def _close(self) -> None:
-        self._socket.close()
+        for inbox in self._inboxes:
+            inbox.close()
         for pipe in self.streams.values():
             pipe.close()
 
@@ -310,8 +312,3 @@ class ChildKernel:
             f"({lines[-1][:300] if lines else 'it wrote nothing'}); "
             "check that ipython is installed here, or use --run subprocess."
         )
-
-
-def _message(request: Mapping[str, Any]) -> bytes:
-    data = json.dumps(request).encode()
-    return len(data).to_bytes(4, "big") + data

@@ -5,17 +5,24 @@ own, and standard streams that are plain pipes, so what a crash leaves behind is
 
 A message is its length (4 bytes, big endian) and JSON. Asked are, in `op`:
 
-* `setup` (first): `paths` to import from, the `folder` to live in;
-* `preload`: `modules` to import ahead of their use, see `kernel_state.py`;
-* `run`: `code`, and what `State.begin` needs; the file of its values comes as a descriptor with
-  the first byte.
+* `setup` (first): `paths` to import from, the `folder` to live in, and `hostile`: modules that do
+  not let a process be forked;
+* `prepare`: `modules` to import ahead of their use, see `kernel_state.py`, and whether the process
+  of the next program is to be forked `ahead`;
+* `run`: `code`, `modules` to import ahead, whether it is `stateful`, and what `State.begin` needs.
+  With its first byte come descriptors: a socket of this program's own, and the file of its values
+  if there is one.
 
-Told are, in `told`: `ready`, `begun` or `refused` (with `reason`), `display`, and `ended`.
+Each program runs in a fork of this process, which so stays as it was; a stateful one runs here,
+and where a fork would not work, one program does. Over its own socket is told, in `told`: `begun`,
+with whether it was `forked`, or `refused`, with a `reason`; `display`; `result`. Over the other:
+`ready`, and `ended`, with the wait `status` of the fork or null.
 """
 
 from __future__ import annotations
 
 import contextlib
+import gc
 import importlib.util
 import json
 import os
@@ -23,6 +30,7 @@ import signal
 import socket
 import sys
 import threading
+from collections.abc import Sequence
 from typing import Any, NoReturn
 
 _WIDGET = "application/vnd.jupyter.widget-view+json"
@@ -43,28 +51,34 @@ def _load(name: str) -> Any:
 
 
 class Channel:
-    """The socket to the asking process. Processes that the program forks are not heard on it."""
+    """One end of a socket pair. Processes that the program forks are not heard on it."""
 
     def __init__(self, descriptor: int) -> None:
         os.set_inheritable(descriptor, False)
         self._socket = socket.socket(fileno=descriptor)
         self._socket.setblocking(True)
         self._writing = threading.Lock()
-        self._process = os.getpid()
-        self.most = 10**6
+        self.process = os.getpid()
 
     def receive(self) -> dict[str, Any] | None:
-        """The next thing asked, or None when the asking process is gone."""
-        head, given = b"", None
+        """The next thing asked, with its `descriptors`, or None when the asking process is gone."""
+        head, given = b"", []
         while len(head) < 4:
-            part, descriptors, _, _ = socket.recv_fds(self._socket, 4 - len(head), 1)
+            part, descriptors, _, _ = socket.recv_fds(self._socket, 4 - len(head), 2)
             if not part:
                 return None
             head += part
-            for given in descriptors:
-                os.set_inheritable(given, False)
+            given += descriptors
+        for descriptor in given:
+            os.set_inheritable(descriptor, False)
         data = self._exactly(int.from_bytes(head, "big"))
-        return None if data is None else {**json.loads(data), "descriptor": given}
+        return None if data is None else {**json.loads(data), "descriptors": given}
+
+    def ask(self, request: dict[str, Any], descriptors: list[int]) -> None:
+        """Send what `receive` returns at the other end."""
+        data = json.dumps(request).encode()
+        socket.send_fds(self._socket, [len(data).to_bytes(4, "big")], descriptors)
+        self._socket.sendall(data)
 
     def _exactly(self, size: int) -> bytes | None:
         data = bytearray()
@@ -77,22 +91,32 @@ class Channel:
 
     def tell(self, told: str, **facts: Any) -> None:
         """Send one message, whole, from whatever thread."""
-        if os.getpid() != self._process:
+        if os.getpid() != self.process:
             return
         data = json.dumps({"told": told, **facts}, default=str).encode()
         with self._writing:
             self._socket.sendall(len(data).to_bytes(4, "big") + data)
 
+    def close(self) -> None:
+        self._socket.close()
+
+
+class Displays:
+    """Where displays of the program that runs now go."""
+
+    channel: Channel | None = None
+    most = 0
+
     def show(self, kind: str, data: dict[str, Any], metadata: Any, display_id: Any = None) -> None:
-        """Tell of a display; one that is larger than all output may be is only counted."""
+        """Tell of one; one that is larger than all output may be is only counted."""
         flush()
         plain = {mime: _plain(item) for mime, item in data.items() if mime != _WIDGET}
-        if not plain:
+        if not plain or self.channel is None:
             return
         if sum(len(item) for item in plain.values() if isinstance(item, str)) > self.most:
-            self.tell("display", kind="too_large")
+            self.channel.tell("display", kind="too_large")
         else:
-            self.tell("display", kind=kind, data=plain, metadata=metadata, id=display_id)
+            self.channel.tell("display", kind=kind, data=plain, metadata=metadata, id=display_id)
 
 
 def _plain(item: Any) -> Any:
@@ -111,8 +135,8 @@ def flush() -> None:
             stream.flush()
 
 
-def make_shell(channel: Channel, folder: str) -> Any:
-    """An InteractiveShell whose displays go to the channel, without history or profile."""
+def make_shell(displays: Displays, folder: str) -> Any:
+    """An InteractiveShell with these displays, without history or profile."""
     from IPython.core.displayhook import DisplayHook
     from IPython.core.displaypub import DisplayPublisher
     from IPython.core.interactiveshell import InteractiveShell
@@ -124,7 +148,7 @@ def make_shell(channel: Channel, folder: str) -> Any:
             self, data: Any, metadata: Any = None, *, transient: Any = None, **rest: Any
         ) -> None:
             kind = "update_display_data" if rest.get("update") else "display_data"
-            channel.show(kind, data, metadata, (transient or {}).get("display_id"))
+            displays.show(kind, data, metadata, (transient or {}).get("display_id"))
 
         def clear_output(self, wait: bool = False) -> None:
             """What was shown stays in the record."""
@@ -134,7 +158,7 @@ def make_shell(channel: Channel, folder: str) -> Any:
             """The value alone is shown."""
 
         def write_format_data(self, format_dict: Any, md_dict: Any = None) -> None:
-            channel.show("execute_result", format_dict, md_dict)
+            displays.show("execute_result", format_dict, md_dict)
 
     class Shell(InteractiveShell):
         displayhook_class = Type(Hook)
@@ -184,50 +208,133 @@ def _stay_one(process: int, error: BaseException | None) -> None:
     os._exit(status)
 
 
-def _run(shell: Any, state: Any, channel: Channel, request: dict[str, Any]) -> None:
-    process = os.getpid()
-    try:
-        state.begin(request)
-    except Exception as problem:
-        channel.tell("refused", reason=f"{type(problem).__name__}: {problem}")
-        return
-    channel.most = request["output"]
-    channel.tell("begun")
-    error: BaseException | None
-    try:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-        result = shell.run_cell(request["code"], store_history=False)
-        error = result.error_before_exec or result.error_in_exec
-    except BaseException as caught:  # what the program broke in IPython itself, or an interrupt
-        error = caught
-    with contextlib.suppress(KeyboardInterrupt):
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-    _stay_one(process, error)
-    flush()
-    channel.tell("ended", **state.report(error))
-    state.end()
+class Kernel:
+    """What is asked of this process, once it is set up."""
+
+    def __init__(self, control: Channel, setup: dict[str, Any]) -> None:
+        own = list(sys.path)
+        self._inside = _load("inside")
+        self._inside.extend_path(setup["paths"])
+        self._inside.do_without_sockets()
+        self._control, self._hostile = control, setup["hostile"]
+        self._displays = Displays()
+        self._shell = make_shell(self._displays, setup["folder"])
+        self._state = _load("kernel_state").State(self._shell, self._inside, own)
+        self._end = os._exit  # a program may put another in its place
+        self._next: tuple[int, Channel] | None = None
+
+    def prepare(self, modules: list[str], ahead: bool) -> None:
+        """Import ahead, and have a process wait for the next program."""
+        if self._state.preload(modules) and self._next is not None:
+            process, channel = self._next
+            os.kill(process, signal.SIGKILL)
+            os.waitpid(process, 0)
+            channel.close()
+            self._next = None
+        if ahead and self._next is None and self._state.forks(self._hostile):
+            # Without one the next program has to wait for its process; it will say what is wrong.
+            with contextlib.suppress(OSError):
+                self._next = self._forked()
+
+    def run(self, request: dict[str, Any]) -> None:
+        """Run a program, and say that it has ended."""
+        descriptors = request.pop("descriptors")
+        self.prepare(request["modules"], False)
+        status = None
+        try:
+            if request["stateful"] or not self._state.forks(self._hostile):
+                set_dumpable(True)
+                self._program({**request, "forked": False}, *descriptors)
+            else:
+                process, channel = self._next or self._forked(descriptors)
+                self._next = None
+                with contextlib.suppress(OSError):  # it ended: that is seen next
+                    channel.ask({**request, "forked": True}, descriptors)
+                channel.close()
+                for descriptor in descriptors:
+                    os.close(descriptor)
+                status = os.waitpid(process, 0)[1]
+        except OSError as problem:
+            Channel(descriptors[0]).tell("refused", reason=f"{type(problem).__name__}: {problem}")
+        self._control.tell("ended", status=status)
+
+    def _forked(self, held: Sequence[int] = ()) -> tuple[int, Channel]:
+        """A process that waits for one program, and what it is asked over. It knows nothing of
+        later ones. `held` are descriptors that it has no use for: it will be given its own.
+        """
+        gc.freeze()  # what is here now stays: the fork's collector need not touch, and so copy, it
+        flush()
+        ours, theirs = socket.socketpair()
+        process = os.fork()
+        if process:
+            theirs.close()
+            return process, Channel(ours.detach())
+        try:
+            ours.close()
+            self._control.close()
+            for descriptor in held:
+                os.close(descriptor)
+            set_dumpable(True)
+            # The pages that any program writes to are this process's own from now on.
+            self._shell.run_cell("pass", store_history=False)
+            channel = Channel(theirs.detach())
+            request = channel.receive()
+            channel.close()
+            if request is not None:
+                self._program(request, *request.pop("descriptors"))
+                flush()
+        finally:
+            self._end(0)
+
+    def _program(self, request: dict[str, Any], mine: int, values: int | None = None) -> None:
+        """Run the program in this process."""
+        process, channel = os.getpid(), Channel(mine)
+        try:
+            self._state.begin(request, values)
+        except Exception as problem:
+            channel.tell("refused", reason=f"{type(problem).__name__}: {problem}")
+            return
+        self._displays.channel, self._displays.most = channel, request["output"]
+        channel.tell("begun", forked=request["forked"])
+        error: BaseException | None
+        try:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+            result = self._shell.run_cell(request["code"], store_history=False)
+            error = result.error_before_exec or result.error_in_exec
+        except BaseException as caught:  # what the program broke in IPython itself, or an interrupt
+            error = caught
+        with contextlib.suppress(KeyboardInterrupt):
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
+        _stay_one(process, error)
+        flush()
+        channel.tell("result", error=self._state.described(error))
+        channel.close()
+
+
+def set_dumpable(value: bool) -> None:
+    """Whether other processes of this user may look into this one and into what it has open."""
+    if sys.platform == "linux":
+        import ctypes
+
+        ctypes.CDLL(None).prctl(4, int(value), 0, 0, 0)  # PR_SET_DUMPABLE
 
 
 def main(arguments: list[str]) -> NoReturn:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # between programs there is nothing to interrupt
-    channel = Channel(int(arguments[0]))
-    setup = channel.receive()
+    control = Channel(int(arguments[0]))
+    setup = control.receive()
     if setup is None:
         sys.exit(0)
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(line_buffering=True, errors="backslashreplace")  # type: ignore[union-attr]  # real files here
-    own = list(sys.path)
-    inside = _load("inside")
-    inside.extend_path(setup["paths"])
-    inside.do_without_sockets()
-    shell = make_shell(channel, setup["folder"])
-    state = _load("kernel_state").State(shell, inside, own)
-    channel.tell("ready")
-    while (request := channel.receive()) is not None:
-        if request["op"] == "preload":
-            state.preload(request["modules"])
+    kernel = Kernel(control, setup)
+    set_dumpable(False)
+    control.tell("ready")
+    while (request := control.receive()) is not None:
+        if request["op"] == "prepare":
+            kernel.prepare(request["modules"], request["ahead"])
         else:
-            _run(shell, state, channel, request)
+            kernel.run(request)
     sys.exit(0)
 
 

@@ -63,7 +63,7 @@ class KernelPool:
                 kernel.kill()
             else:
                 kernel = self._start(access)
-            kernel.preload(tuple(self._modules))
+            kernel.prepare(tuple(self._modules))
             return kernel
 
     def give_back(self, kernel: ChildKernel) -> None:
@@ -71,7 +71,7 @@ class KernelPool:
         modules imported ahead is ended, because a waiting one has to be small.
         """
         with self._lock:
-            good = kernel.fresh and not kernel.preloaded and kernel.alive
+            good = kernel.fresh and not kernel.prepared and kernel.alive
             if good and not self._closed and len(self._spares) < self._most:
                 self._spares.append(kernel)
                 return

@@ -59,7 +59,7 @@ def main(request_path: str) -> int:
     module.__dict__.update(request["variables"])
     inside.forbid_input()
     inside.do_without_sockets()
-    limits, _ = inside.apply_limits(request["memory"], request["file"], wanted=request["rlimits"])
+    limits = inside.apply_limits(request["memory"], request["file"], wanted=request["rlimits"])
     _report(descriptor, {"rlimits": limits})
     facts: dict[str, Any] = {"error": None}
     try:

@@ -36,6 +36,12 @@ class Ending:
     signal: int = 0
     code: int = 0
 
+    @classmethod
+    def of(cls, status: int) -> Ending:
+        """From a wait status."""
+        code = os.waitstatus_to_exitcode(status)
+        return cls(signal=-code) if code < 0 else cls(code=code)
+
     def __str__(self) -> str:
         if not self.signal:
             return f"exit code {self.code}"
@@ -59,6 +65,10 @@ class Supervised:
     On Linux the tree is complete: orphans are adopted by the supervisor, and if that is itself
     killed, processes are found by a marker in their environment. Elsewhere a process that left
     its parent and its group can be missed.
+
+    Attributes:
+        workers: processes of the command's own that run the program; they are not counted as the
+            program's.
     """
 
     def __init__(
@@ -76,6 +86,7 @@ class Supervised:
         """Start it, confined by `plan` (`confinement.plan`) where there is one. `folder` is
         removed if this process goes away without ending the tree.
         """
+        self.workers = 0
         self._mark = uuid.uuid4().hex
         self._ending: Ending | None = None
         self._ours: tuple[int, ...] = ()
@@ -174,7 +185,7 @@ class Supervised:
                     continue  # the first process of its namespace, which is no part of it
                 memory += process.memory_info().rss
                 count += process.pid not in self._ours
-        return Usage(memory, count)
+        return Usage(memory, max(0, count - self.workers))
 
     def exact_memory(self) -> int:
         """Bytes with pages shared between processes counted once, where the system says so."""
@@ -187,19 +198,25 @@ class Supervised:
                 total += getattr(full, "pss", 0) or full.rss
         return total
 
-    def sweep(self) -> int:
-        """Kill what the command started and left behind; returns how many there were."""
-        if self.poll() is not None or not self._ours or self._alone():
-            return 0
+    def sweep(self) -> bool:
+        """Kill what the command started and left behind; whether there was anything. One that
+        starts another and ends may not be found, and so not be killed.
+        """
+        if self.poll() is not None or not self._ours:
+            return False
+        alone = self._alone()
+        if alone:
+            return False
         left = [process for process in self._tree() if process.pid not in self._ours]
         for process in left:
             with contextlib.suppress(psutil.Error):
                 process.kill()
-        return len(left)
+        return bool(left) or alone is not None
 
-    def _alone(self) -> bool:
-        """Whether the command is all there is, told without a scan of the process table. From the
-        command upwards: an orphan goes from those below to those above.
+    def _alone(self) -> bool | None:
+        """Whether the command is all there is, told without a scan of the process table; None where
+        that is not to be had. From the command upwards: an orphan goes from those below to those
+        above.
         """
         chain = [*self._ours, self._process.pid]
         try:
@@ -207,7 +224,7 @@ class Supervised:
                 _children(above) == [below] for below, above in itertools.pairwise(chain)
             )
         except OSError:  # not Linux, or a kernel without these files
-            return False
+            return None
 
     def kill(self) -> None:
         """End the whole tree now. Calling it twice is fine; in a fork of the owner it does

@@ -307,10 +307,11 @@ async def test_grandchildren_end_when_the_time_is_up(executor: Executor) -> None
     assert nothing_is_left()
 
 
-async def test_a_program_that_kills_its_supervisor_leaves_nothing(executor: Executor) -> None:
+async def test_a_program_that_kills_its_parent_leaves_nothing(executor: Executor) -> None:
+    """In a child that is the kernel, else what supervises the program."""
     code = LEFT_BEHIND + "\nimport os, signal, time\nos.kill(os.getppid(), 9)\ntime.sleep(60)"
     result = await run(executor, code, Limits(wall=5.0))
-    if {"landlock", "pidns"} & {*result.isolation}:
+    if executor.name != "child" and {"landlock", "pidns"} & {*result.isolation}:
         assert result.error is not None
         assert result.error.name == "PermissionError"
     else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import fcntl
 import os
@@ -22,6 +23,8 @@ from codesteer_jupyter.execution.child import ChildExecutor
 from codesteer_jupyter.execution.confinement import probe
 from codesteer_jupyter.execution.environment import allowed_environment
 from codesteer_jupyter.execution.folder import Area
+from codesteer_jupyter.execution.hostile import HOSTILE
+from codesteer_jupyter.execution.pool import close_pool
 from codesteer_jupyter.execution.resolve import executor as resolve
 from codesteer_jupyter.execution.script import SubprocessExecutor
 from codesteer_jupyter.steering.execution import Executor, Limits
@@ -96,13 +99,11 @@ async def test_output_and_text_of_the_next_program_are_its_own(
     assert (after.status, after.stdout) == ("ok", "mine\n"), after
 
 
-async def test_random_state_is_restored(child: ChildExecutor) -> None:
-    draw = "import random, numpy\nprint(random.random(), numpy.random.random())"
-    await run(child, "import numpy, random; numpy.random.seed(1); random.seed(1)")
-    first, second = await run(child, draw), await run(child, draw)
-    assert first.stdout == second.stdout
-    seeded = await run(child, "import numpy; numpy.random.seed(1); print(numpy.random.random())")
-    assert seeded.stdout.strip() != first.stdout.split()[1]
+async def test_a_seed_is_not_the_next_programs(child: ChildExecutor) -> None:
+    draw = "import numpy, random\nprint(random.random(), numpy.random.random())"
+    seeded = await run(child, f"import numpy, random\nnumpy.random.seed(1); random.seed(1)\n{draw}")
+    after = await run(child, draw)
+    assert not {*seeded.stdout.split()} & {*after.stdout.split()}
 
 
 async def test_stateful_keeps_names_and_folder() -> None:
@@ -116,6 +117,8 @@ async def test_stateful_keeps_names_and_folder() -> None:
 
 
 async def test_a_thread_left_behind_does_not_reach_the_next_round(child: ChildExecutor) -> None:
+    await run(child, "pass")
+    kernel = child._kernel
     code = (
         "import sys, threading, time\nsys.mark = 1\n"
         "def noise():\n  while True: time.sleep(.01); print('noise')\n"
@@ -123,12 +126,63 @@ async def test_a_thread_left_behind_does_not_reach_the_next_round(child: ChildEx
     )
     await run(child, code)
     second = await run(child, "import sys, time; time.sleep(.3); print(hasattr(sys, 'mark'))")
-    assert second.stdout == "False\n"  # another process
+    assert second.stdout == "False\n"
+    assert child._kernel is kernel
 
 
-async def test_a_ruined_process_is_replaced(child: ChildExecutor) -> None:
-    await run(child, "import sys; sys.modules['codesteer_kernel_state'].State.begin = None")
+@pytest.mark.parametrize(
+    ("end", "status"),
+    [
+        ("import sys; sys.modules['codesteer_kernel_state'].State.begin = None", "ok"),
+        ("import os; os._exit(7)", "killed"),
+        ("import os, signal; os.kill(os.getpid(), signal.SIGKILL)", "killed"),
+        ("import ctypes; ctypes.string_at(0)", "killed"),
+        ("import os; os.setsid(); os.closerange(3, 100)", "killed"),
+    ],
+)
+async def test_a_kernel_outlives_its_programs(child: ChildExecutor, end: str, status: str) -> None:
+    await run(child, "pass")
+    kernel = child._kernel
+    ended = await run(child, f"print('said')\n{end}")
+    assert (ended.status, ended.stdout) == (status, "said\n")
     assert (await run(child, "print(1)")).stdout == "1\n"
+    assert child._kernel is kernel
+
+
+@pytest.mark.parametrize("number", ["9", "19"], ids=["kill", "stop"])
+async def test_a_program_that_ends_or_stops_its_kernel_ends_itself_only(
+    child: ChildExecutor, number: str
+) -> None:
+    code = f"import os, time\nos.kill(os.getppid(), {number})\ntime.sleep(0.1)"
+    await run(child, code, Limits(wall=1.0))
+    assert (await run(child, "print(1)")).stdout == "1\n"
+
+
+async def test_where_a_fork_would_not_work_a_kernel_serves_one_program(
+    child: ChildExecutor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As if IPython had threads of its own."""
+    close_pool()
+    monkeypatch.setitem(HOSTILE, "IPython", "IPython")
+    look = "import sys; print(hasattr(sys, 'mark'), len(open('/proc/self/maps').readlines()) > 0)"
+    for _ in range(2):
+        assert (await run(child, f"{look}; sys.mark = 1")).stdout == "False True\n"
+        assert child._kernel is None
+    close_pool()
+
+
+async def test_nothing_of_a_kernel_is_open_to_its_programs(child: ChildExecutor) -> None:
+    """Its socket is not in a program, and is not to be had from it."""
+    look = (
+        "import os, stat\n"
+        "for pid in ('self', os.getppid()):\n"
+        "  for number in map(int, os.listdir(f'/proc/{pid}/fd')):\n"
+        "    try:\n"
+        "      mode = os.stat(f'/proc/{pid}/fd/{number}').st_mode\n"
+        "      if stat.S_ISSOCK(mode): print('socket', pid == 'self')\n"
+        "    except OSError: pass"
+    )
+    assert (await run(child, look)).stdout == "socket True\n"
 
 
 async def test_many_rounds_leave_neither_processes_nor_descriptors_nor_memory(
@@ -243,9 +297,14 @@ async def test_nothing_is_written_to_this_process_streams(
 
 async def test_warming_starts_the_kernel(child: ChildExecutor) -> None:
     await child.warm()
-    # The supervisor, the first process of the kernel's pid namespace, and the kernel.
-    inside = not probe()["pidns"]
-    assert len(processes()) == 2 + inside
+    # The supervisor, the first process of the kernel's pid namespace, the kernel, and a process
+    # that waits for the first program.
+    count = 3 + (not probe()["pidns"])
+    for _ in range(200):
+        if len(processes()) == count:
+            break
+        await asyncio.sleep(0.02)
+    assert len(processes()) == count
     assert (await run(child, "print(1)")).stdout == "1\n"
 
 

@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Mapping
 
-__all__ = ["SLACK", "Kept", "data_size", "limit"]
+__all__ = ["SLACK", "data_size", "limit"]
 
 SLACK = 2**30  # thread stacks and allocator arenas are writable addresses, hardly ever used
 
@@ -67,39 +67,6 @@ def limit(bounds: Mapping[str, int]) -> list[str]:
             continue
         done.append(_KINDS[name])
     return done
-
-
-class Kept:
-    """The limits of a process that runs several programs: each finds what the first one found.
-
-    They are set once. Set again, the one on data, which counts from what there is, would have to
-    rise with whatever programs leave behind, and only a privileged process can raise it.
-    """
-
-    def __init__(self) -> None:
-        """Those of now."""
-        import resource
-
-        names = [name for name in dir(resource) if name.startswith("RLIMIT_")]
-        self._pairs = {
-            kind: resource.getrlimit(kind) for kind in {getattr(resource, name) for name in names}
-        }
-        self._data = data_size()
-
-    def restore(self) -> None:
-        """Back to them.
-
-        Raises:
-            ValueError: a program lowered one for good, or what programs left behind leaves the
-                next one less memory than it may have.
-        """
-        import resource
-
-        for kind, pair in self._pairs.items():
-            if resource.getrlimit(kind) != pair:
-                resource.setrlimit(kind, pair)
-        if data_size() - self._data > SLACK:
-            raise ValueError("earlier programs left too much in memory")
 
 
 _KINDS = {

@@ -36,7 +36,7 @@ def missing(attempt: Attempt, reuses: bool, ports: Mapping[str, object]) -> str:
 
     Args:
         attempt: what is to be tried.
-        reuses: whether one process runs program after program.
+        reuses: whether one process serves program after program.
         ports: what the listeners could open.
     """
     if attempt.calls and not NUMBERS:
@@ -54,7 +54,7 @@ def missing(attempt: Attempt, reuses: bool, ports: Mapping[str, object]) -> str:
 
 NEEDS = {
     "root": "only root may do this",
-    "reuse": "every program gets a process of its own",
+    "reuse": "no process serves more than one program",
     "ipv6": "no IPv6 on this host",
     "netlink": "no netlink between processes on this host",
     "vsock": "no loopback of the vsock family on this host",

@@ -15,22 +15,12 @@ from typing import Any
 
 import psutil
 
+from codesteer_jupyter.execution.hostile import HOSTILE
 from codesteer_jupyter.execution.limits import MIB
 
 __all__ = ["Surroundings", "hazard", "surroundings"]
 
 _LEAST_FREE = 256 * MIB
-# Modules whose threads or connections do not survive a fork, by what they are known as.
-_HOSTILE = {
-    "jax": "JAX",
-    "jaxlib": "JAX",
-    "tensorflow": "TensorFlow",
-    "grpc": "gRPC",
-    "polars": "Polars",
-    "cupy": "CuPy",
-    "ray": "Ray",
-    "pyspark": "Spark",
-}
 _MACHINES = ("x86_64", "aarch64")
 
 
@@ -70,9 +60,9 @@ def hazard(here: Surroundings, memory: int | None = None) -> str:
     if here.cuda:
         return "CUDA is initialised in this kernel, and a forked process cannot use it"
     for name in here.modules:
-        if name in _HOSTILE:
+        if name in HOSTILE:
             return (
-                f"{_HOSTILE[name]} is loaded in this kernel, and its threads do not survive a fork"
+                f"{HOSTILE[name]} is loaded in this kernel, and its threads do not survive a fork"
             )
     if here.numba_threads:
         return "numba's threads are started in this kernel and do not survive a fork"
@@ -83,7 +73,7 @@ def hazard(here: Surroundings, memory: int | None = None) -> str:
 
 def surroundings(*, notebook: bool, main_thread: bool) -> Surroundings:
     """This process, looked at without importing anything it has not imported itself."""
-    modules = tuple(name for name in _HOSTILE if name in sys.modules)
+    modules = tuple(name for name in HOSTILE if name in sys.modules)
     return Surroundings(
         platform=sys.platform,
         machine=platform.machine(),

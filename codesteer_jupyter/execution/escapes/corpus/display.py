@@ -76,7 +76,7 @@ math.isqrt = lambda number: 0
 fractions.Fraction.__eq__ = lambda self, other: True
 """,
         "report",
-        (),  # modules stay as they are while a process is reused; answers are verified in another
+        ("process",),
         ("reuse",),
         later="""
 import fractions, math
