@@ -76,6 +76,8 @@ def run_on_ray(
     claim(plan, folder, resume)
     state = _earlier(plan, folder)
     work = shards(jobs(plan, folder), size)
+    if not work:
+        return folder  # no cluster is started for nothing
     state.total += sum(len(job.instances) for job in work)
     begun = not ray.is_initialized()
     if begun:
