@@ -37,6 +37,7 @@ _GRACE = 1.0  # seconds an interrupted program has to give the kernel back; a ma
 _BEGIN_SECONDS = 15.0  # a kernel is up in one, forked in milliseconds; a machine may be busy
 _PRELOAD_SECONDS = 30.0  # what imports ahead may take; then they are left to the program
 _BYTES_PER_SECOND = 50e6  # how fast values are rebuilt at the least
+_LOOKS = 256  # at streams that may hold as many packets, if the program made them so
 _REFILL_SECONDS = 0.5  # after a kernel was lost, before the next spare competes with the program
 
 
@@ -129,7 +130,11 @@ class ChildExecutor:
                 # Cancelled, dead, or with something that goes on (a process that may start others
                 # faster than they are found): the next run gets a new kernel, and with this one
                 # everything below it ends.
-                over = inner.told and await kernel.over(_GRACE)
+                try:
+                    over = inner.told and await kernel.over(_GRACE)
+                except BaseException:
+                    self._drop()
+                    raise
                 left = over and (kernel.tree.sweep() or kernel.spent)
                 if not over or (left and not self._stateful):
                     self._drop()
@@ -154,8 +159,8 @@ class ChildExecutor:
         }
         seconds = self._begin_seconds + _PRELOAD_SECONDS
         said = "no answer in time"
-        # What earlier code did to the process reaches further than can be restored, and an import
-        # ahead may hang: the second try is a new kernel that imports nothing ahead.
+        # The kernel may have been killed, and an import ahead may hang: the second try is a new
+        # kernel that imports nothing ahead.
         for ahead in (modules, ()):
             kernel = self._ready()
             self._memory = self._bound(kernel, limits)
@@ -168,9 +173,12 @@ class ChildExecutor:
                 if begun is None or begun.get("told") != "begun":
                     self._drop()
             if begun is not None and begun.get("told") == "begun":
-                kernel_pool().imported(modules)
+                # Where the process could not be forked, it may be these that prevent it.
+                if self._stateful or not kernel.spent:
+                    kernel_pool().imported(modules)
                 return kernel
-            said = str(begun.get("reason") or said) if begun is not None else said
+            if begun is not None:
+                said = str(begun.get("reason") or f"it ended with {kernel.ended or 'nothing'}")
             seconds = self._begin_seconds
         raise ExecutorError(
             f"The kernel for generated code could not be made ready ({said}); if a --with value "
@@ -192,7 +200,7 @@ class ChildExecutor:
 
     async def close(self) -> None:
         """End the kernel with everything it started, and remove the private folder. A kernel that
-        ran nothing goes back to the pool.
+        was asked for nothing goes back to the pool.
         """
         self._closed = True
         kernel, self._kernel = self._kernel, None
@@ -241,6 +249,8 @@ class _Run:
                 for item in self._arrived():
                     yield item
                 if self.told or self._ending is not None:
+                    for item in self._rest():
+                        yield item
                     break
                 if stop_at is None:
                     self._hit = "output" if self._cap.exceeded else self._watch.hit()
@@ -258,6 +268,18 @@ class _Run:
         if self._cap.exceeded and self._hit is None:
             self._hit = "output"
 
+    def _rest(self) -> Iterator[Output]:
+        """What is still on its way when the program has said that it is over, or has ended."""
+        try:
+            self._kernel.receive(whole=True)
+        except Damaged:
+            self._hit = "output"
+        for _ in range(_LOOKS):
+            items = list(self._arrived())
+            yield from items
+            if not items or self._cap.exceeded:
+                break
+
     def _arrived(self) -> Iterator[Output]:
         yield from self._streams()
         while self._facts is None and (told := self._kernel.next()) is not None:
@@ -269,10 +291,10 @@ class _Run:
                     yield item
 
     def _streams(self) -> Iterator[Output]:
-        for name, pipe in self._kernel.streams.items():
+        for name in self._written:
             # A pipe holds 64 KiB; more of one stream at once would keep the other waiting.
             for _ in range(4):
-                data = pipe.take()
+                data = self._kernel.take(name)
                 if not data:
                     break
                 text = self._decoders[name].decode(data)

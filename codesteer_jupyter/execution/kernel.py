@@ -12,7 +12,7 @@ import shutil
 import socket
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -37,6 +37,8 @@ T = TypeVar("T")
 _HERE = Path(__file__).parent
 _KERNEL_SIDE = str(_HERE / "kernel_side.py")
 _START_SECONDS = 60.0
+# What a layer makes a kernel's own, by the name that its process knows it by.
+_OWN = {"mountns": "files", "ipcns": "objects"}
 _FULL = 0.005  # seconds until a full socket is tried again
 
 
@@ -64,6 +66,7 @@ class ChildKernel:
         fresh: no program has run in it.
         prepared: it was asked to import modules ahead, or to have a process wait.
         area: where code may write.
+        streams: what the program writes to.
         spent: a program has run in the kernel's own process, and may have changed anything.
         ended: how the program's process ended, once the kernel says so; `Ending()` where that was
             the kernel's own.
@@ -78,11 +81,13 @@ class ChildKernel:
         self.fresh, self.prepared, self.spent = True, False, False
         self.ended: Ending | None = None
         self._owner = os.getpid()
+        self._number = 0
         self._program: Inbox | None = None
+        self.streams: dict[str, Pipe] = {}
         self._unsent = b""
         self._sending = False
         self._up = False
-        self.streams = {"stdout": Pipe(), "stderr": Pipe()}
+        self._own_streams = {"stdout": Pipe(), "stderr": Pipe()}
         ours, theirs = socket.socketpair()
         self._control = Inbox(ours)
         try:
@@ -101,8 +106,8 @@ class ChildKernel:
                     pid_namespace=True,
                     needed=[_HERE, folder, *import_paths()],
                 ),
-                stdout=self.streams["stdout"].write,
-                stderr=self.streams["stderr"].write,
+                stdout=self._own_streams["stdout"].write,
+                stderr=self._own_streams["stderr"].write,
                 pass_fds=(theirs.fileno(),),
             )
         except BaseException:
@@ -110,7 +115,7 @@ class ChildKernel:
             raise
         finally:
             theirs.close()
-        for pipe in self.streams.values():
+        for pipe in self._own_streams.values():
             pipe.close_writer()
         setup = {"paths": import_paths(), "folder": str(folder), "hostile": list(HOSTILE)}
         self._hint({"op": "setup", **setup})
@@ -148,12 +153,14 @@ class ChildKernel:
             seconds: for the kernel to be up, to import ahead, and to rebuild values.
         """
         self.fresh, self.ended = False, None
-        self._discard()
-        if self._program is not None:
-            self._program.close()
+        self._number += 1
+        self._close_program()
+        _drained(self._own_streams.values())
         ours, theirs = socket.socketpair()
         self._program = Inbox(ours, int(request["output"]))
-        given = [theirs.fileno(), *([] if descriptor is None else [descriptor])]
+        self.streams = {name: Pipe() for name in self._own_streams}
+        given = [theirs.fileno(), *(pipe.write for pipe in self.streams.values())]
+        given += [] if descriptor is None else [descriptor]
         try:
             async with asyncio.timeout(seconds):
                 if await self._until(lambda: self._up or None) is None:
@@ -164,6 +171,8 @@ class ChildKernel:
                 asked = {
                     **request,
                     "op": "run",
+                    "number": self._number,
+                    "own": [name for layer, name in _OWN.items() if layer in layers],
                     "processes": counted,
                     "terminal": "mountns" in layers,
                     "rlimits": "rlimits" in layers,
@@ -177,6 +186,8 @@ class ChildKernel:
             return None
         finally:
             theirs.close()
+            for pipe in self.streams.values():
+                pipe.close_writer()
         forked = begun is not None and begun.get("forked") is True
         self.spent = self.spent or not forked
         self.tree.workers = int(forked)
@@ -212,7 +223,7 @@ class ChildKernel:
 
     async def _until(self, done: Callable[[], T | None]) -> T | None:
         """What `done` returns, or None if the kernel has ended before."""
-        with self.watched() as woken:
+        with self.watched(streams=False) as woken:
             while True:
                 over = not self.alive
                 self.receive()
@@ -232,11 +243,12 @@ class ChildKernel:
     # -- what it tells ---------------------------------------------------------------------------
 
     @contextlib.contextmanager
-    def watched(self) -> Iterator[asyncio.Event]:
-        """An event that is set whenever something can be read."""
+    def watched(self, *, streams: bool = True) -> Iterator[asyncio.Event]:
+        """An event that is set whenever something can be read, also from the program's streams."""
         loop, woken = asyncio.get_running_loop(), asyncio.Event()
         watched = [self.tree.fileno(), *(inbox.fileno() for inbox in self._inboxes)]
-        watched += [pipe.read for pipe in self.streams.values()]
+        if streams:
+            watched += [pipe.read for pipe in self.streams.values()]
         for descriptor in watched:
             loop.add_reader(descriptor, woken.set)
         try:
@@ -249,9 +261,17 @@ class ChildKernel:
     def _inboxes(self) -> list[Inbox]:
         return [self._control, *([self._program] if self._program is not None else [])]
 
-    def receive(self) -> None:
+    def take(self, name: str) -> bytes:
+        """What the program has written to this stream and was not taken before, or a part."""
+        pipe = self.streams[name]
+        data = pipe.take()
+        if data is None:  # closed: it would wake who waits for it again and again
+            asyncio.get_running_loop().remove_reader(pipe.read)
+        return data or b""
+
+    def receive(self, *, whole: bool = False) -> None:
         """Take in the messages that have arrived. First the kernel's own: when a program's process
-        has ended, everything it said is there.
+        has ended, everything it said is there, and is taken in if the `whole` is asked for.
 
         Raises:
             Damaged: bytes that are no message, or more than any may hold.
@@ -260,22 +280,15 @@ class ChildKernel:
         while (told := self._control.next()) is not None:
             if told.get("told") == "ready":
                 self._up = True
-            elif told.get("told") == "ended":
+            elif told.get("told") == "ended" and told.get("number") == self._number:
                 status = told.get("status")
                 self.ended = Ending.of(status) if isinstance(status, int) else Ending()
         if self._program is not None:
-            self._program.receive()
+            self._program.receive(whole=whole or self.ended is not None)
 
     def next(self) -> dict[str, Any] | None:
         """The oldest message of the program that was taken in and not asked for yet."""
         return self._program.next() if self._program is not None else None
-
-    def _discard(self) -> None:
-        """Drop what was written between two programs."""
-        for pipe in self.streams.values():
-            for _ in range(64):
-                if not pipe.take():
-                    break
 
     # -- the end ---------------------------------------------------------------------------------
 
@@ -293,16 +306,23 @@ class ChildKernel:
             shutil.rmtree(self.folder, ignore_errors=True)
 
     def _close(self) -> None:
-        for inbox in self._inboxes:
-            inbox.close()
+        self._close_program()
+        self._control.close()
+        for pipe in self._own_streams.values():
+            pipe.close()
+
+    def _close_program(self) -> None:
+        if self._program is not None:
+            self._program.close()
         for pipe in self.streams.values():
             pipe.close()
+        self._program, self.streams = None, {}
 
     def failed(self) -> ExecutorError:
         """What to say of a kernel that did not come up; it is ended."""
         wrote = b""
         deadline = time.monotonic() + 0.2
-        while (part := self.streams["stderr"].take()) or time.monotonic() < deadline:
+        while (part := self._own_streams["stderr"].take()) or time.monotonic() < deadline:
             wrote += part or b""
             time.sleep(0.01)
         lines = wrote.decode("utf-8", "replace").strip().splitlines()
@@ -312,3 +332,11 @@ class ChildKernel:
             f"({lines[-1][:300] if lines else 'it wrote nothing'}); "
             "check that ipython is installed here, or use --run subprocess."
         )
+
+
+def _drained(pipes: Iterable[Pipe]) -> None:
+    """Drop what a kernel wrote for nobody."""
+    for pipe in pipes:
+        for _ in range(64):
+            if not pipe.take():
+                break

@@ -10,13 +10,13 @@ A message is its length (4 bytes, big endian) and JSON. Asked are, in `op`:
 * `prepare`: `modules` to import ahead of their use, see `kernel_state.py`, and whether the process
   of the next program is to be forked `ahead`;
 * `run`: `code`, `modules` to import ahead, whether it is `stateful`, and what `State.begin` needs.
-  With its first byte come descriptors: a socket of this program's own, and the file of its values
-  if there is one.
+  With its first byte come descriptors: a socket of this program's own, its standard output and
+  error, and the file of its values if there is one.
 
 Each program runs in a fork of this process, which so stays as it was; a stateful one runs here,
 and where a fork would not work, one program does. Over its own socket is told, in `told`: `begun`,
 with whether it was `forked`, or `refused`, with a `reason`; `display`; `result`. Over the other:
-`ready`, and `ended`, with the wait `status` of the fork or null.
+`ready`, and `ended`, with the `number` of the run and the wait `status` of the fork or null.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ class Channel:
         """The next thing asked, with its `descriptors`, or None when the asking process is gone."""
         head, given = b"", []
         while len(head) < 4:
-            part, descriptors, _, _ = socket.recv_fds(self._socket, 4 - len(head), 2)
+            part, descriptors, _, _ = socket.recv_fds(self._socket, 4 - len(head), 4)
             if not part:
                 return None
             head += part
@@ -130,9 +130,9 @@ def _plain(item: Any) -> Any:
 
 def flush() -> None:
     """Hand on what was printed. The streams may be what the program put in their place."""
-    for stream in (sys.stdout, sys.stderr):
+    for stream in (sys.stdout, sys.stderr, sys.__stdout__, sys.__stderr__):
         with contextlib.suppress(Exception):
-            stream.flush()
+            stream.flush()  # type: ignore[union-attr]  # None is suppressed, too
 
 
 def make_shell(displays: Displays, folder: str) -> Any:
@@ -213,13 +213,15 @@ class Kernel:
 
     def __init__(self, control: Channel, setup: dict[str, Any]) -> None:
         own = list(sys.path)
-        self._inside = _load("inside")
-        self._inside.extend_path(setup["paths"])
-        self._inside.do_without_sockets()
-        self._control, self._hostile = control, setup["hostile"]
+        inside = _load("inside")
+        inside.extend_path(setup["paths"])
+        inside.do_without_sockets()
+        self._control = control
         self._displays = Displays()
         self._shell = make_shell(self._displays, setup["folder"])
-        self._state = _load("kernel_state").State(self._shell, self._inside, own)
+        state = _load("kernel_state")
+        self._state = state.State(self._shell, inside, own, frozenset(setup["hostile"]))
+        self._shared = _load("kernel_shared")
         self._end = os._exit  # a program may put another in its place
         self._next: tuple[int, Channel] | None = None
 
@@ -231,7 +233,7 @@ class Kernel:
             os.waitpid(process, 0)
             channel.close()
             self._next = None
-        if ahead and self._next is None and self._state.forks(self._hostile):
+        if ahead and self._next is None and self._state.forks():
             # Without one the next program has to wait for its process; it will say what is wrong.
             with contextlib.suppress(OSError):
                 self._next = self._forked()
@@ -241,22 +243,43 @@ class Kernel:
         descriptors = request.pop("descriptors")
         self.prepare(request["modules"], False)
         status = None
+        if request["stateful"] or not self._state.forks():
+            set_dumpable(True)
+            self._program({**request, "forked": False}, *descriptors)
+        else:
+            status = self._apart({**request, "forked": True}, descriptors)
+            if not self._shared.emptied(request["own"]):
+                sys.exit(0)  # the next program must not find it
+        self._control.tell("ended", number=request["number"], status=status)
+
+    def _apart(self, request: dict[str, Any], descriptors: list[int]) -> int:
+        """Have a fork run the program; its wait status."""
+        process = 0
         try:
-            if request["stateful"] or not self._state.forks(self._hostile):
-                set_dumpable(True)
-                self._program({**request, "forked": False}, *descriptors)
-            else:
-                process, channel = self._next or self._forked(descriptors)
-                self._next = None
-                with contextlib.suppress(OSError):  # it ended: that is seen next
-                    channel.ask({**request, "forked": True}, descriptors)
-                channel.close()
-                for descriptor in descriptors:
-                    os.close(descriptor)
-                status = os.waitpid(process, 0)[1]
+            process = self._asked(request, descriptors)
         except OSError as problem:
-            Channel(descriptors[0]).tell("refused", reason=f"{type(problem).__name__}: {problem}")
-        self._control.tell("ended", status=status)
+            channel = Channel(os.dup(descriptors[0]))
+            channel.tell("refused", reason=f"{type(problem).__name__}: {problem}")
+            channel.close()
+        for descriptor in descriptors:
+            os.close(descriptor)
+        return os.waitpid(process, 0)[1] if process else 0
+
+    def _asked(self, request: dict[str, Any], descriptors: list[int]) -> int:
+        """The fork that the program was given to."""
+        waiting, self._next = self._next, None
+        process, channel = waiting or self._forked(descriptors)
+        try:
+            channel.ask(request, descriptors)
+        except OSError:  # the one that waited was killed
+            os.waitpid(process, 0)
+            channel.close()
+            if waiting is None:
+                raise
+            process, channel = self._forked(descriptors)
+            channel.ask(request, descriptors)
+        channel.close()
+        return process
 
     def _forked(self, held: Sequence[int] = ()) -> tuple[int, Channel]:
         """A process that waits for one program, and what it is asked over. It knows nothing of
@@ -265,7 +288,13 @@ class Kernel:
         gc.freeze()  # what is here now stays: the fork's collector need not touch, and so copy, it
         flush()
         ours, theirs = socket.socketpair()
-        process = os.fork()
+        parent = os.getpid()
+        try:
+            process = os.fork()
+        except OSError:
+            ours.close()
+            theirs.close()
+            raise
         if process:
             theirs.close()
             return process, Channel(ours.detach())
@@ -275,8 +304,8 @@ class Kernel:
             for descriptor in held:
                 os.close(descriptor)
             set_dumpable(True)
-            # The pages that any program writes to are this process's own from now on.
-            self._shell.run_cell("pass", store_history=False)
+            end_with(parent)
+            self._state.forked()
             channel = Channel(theirs.detach())
             request = channel.receive()
             channel.close()
@@ -286,8 +315,14 @@ class Kernel:
         finally:
             self._end(0)
 
-    def _program(self, request: dict[str, Any], mine: int, values: int | None = None) -> None:
+    def _program(
+        self, request: dict[str, Any], mine: int, out: int, err: int, values: int | None = None
+    ) -> None:
         """Run the program in this process."""
+        flush()
+        for descriptor, stream in ((out, 1), (err, 2)):
+            os.dup2(descriptor, stream)
+            os.close(descriptor)
         process, channel = os.getpid(), Channel(mine)
         try:
             self._state.begin(request, values)
@@ -296,19 +331,39 @@ class Kernel:
             return
         self._displays.channel, self._displays.most = channel, request["output"]
         channel.tell("begun", forked=request["forked"])
+        described = self._outcome(request["code"], process)
+        if request["forked"]:
+            # What the program asked for may fail, or end the process; that is its own affair.
+            with contextlib.suppress(Exception):
+                self._state.finish()
+        flush()
+        channel.tell("result", error=described)
+        channel.close()
+
+    def _outcome(self, code: str, process: int) -> dict[str, Any] | None:
+        """Run `code`; its exception in plain words, and no reference to what it left."""
         error: BaseException | None
         try:
             signal.signal(signal.SIGINT, signal.default_int_handler)
-            result = self._shell.run_cell(request["code"], store_history=False)
+            result = self._shell.run_cell(code, store_history=False)
             error = result.error_before_exec or result.error_in_exec
         except BaseException as caught:  # what the program broke in IPython itself, or an interrupt
             error = caught
         with contextlib.suppress(KeyboardInterrupt):
             signal.signal(signal.SIGINT, signal.SIG_IGN)
         _stay_one(process, error)
-        flush()
-        channel.tell("result", error=self._state.described(error))
-        channel.close()
+        described: dict[str, Any] | None = self._state.described(error)
+        return described
+
+
+def end_with(parent: int) -> None:
+    """Have the system end this process when its parent ends."""
+    if sys.platform == "linux":
+        import ctypes
+
+        ctypes.CDLL(None).prctl(1, int(signal.SIGKILL), 0, 0, 0)  # PR_SET_PDEATHSIG
+        if os.getppid() != parent:
+            os._exit(1)
 
 
 def set_dumpable(value: bool) -> None:
@@ -330,11 +385,14 @@ def main(arguments: list[str]) -> NoReturn:
     kernel = Kernel(control, setup)
     set_dumpable(False)
     control.tell("ready")
-    while (request := control.receive()) is not None:
-        if request["op"] == "prepare":
-            kernel.prepare(request["modules"], request["ahead"])
-        else:
-            kernel.run(request)
+    try:
+        while (request := control.receive()) is not None:
+            if request["op"] == "prepare":
+                kernel.prepare(request["modules"], request["ahead"])
+            else:
+                kernel.run(request)
+    except OSError:  # a stateful program closed what is spoken over
+        sys.exit(1)
     sys.exit(0)
 
 

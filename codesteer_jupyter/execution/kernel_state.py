@@ -6,9 +6,12 @@ imports ahead. Each program meets it in a fork, a `--stateful` one in the kernel
 
 from __future__ import annotations
 
+import atexit
 import contextlib
+import gc
 import importlib
 import importlib.util
+import io
 import os
 import signal
 import sys
@@ -19,6 +22,7 @@ from collections.abc import Iterator
 from typing import Any, NoReturn
 
 _INSTALLED = {"site-packages", "dist-packages"}
+_AT_END = (("multiprocessing.util", "_exit_function"), ("logging", "shutdown"))
 
 
 def _exit(code: object = None) -> NoReturn:
@@ -52,10 +56,14 @@ class State:
         shell: the InteractiveShell.
         inside: the module `inside.py`.
         installed: folders this interpreter imports from by itself, without the user's.
+        hostile: modules that do not let a process be forked.
     """
 
-    def __init__(self, shell: Any, inside: Any, installed: list[str]) -> None:
+    def __init__(
+        self, shell: Any, inside: Any, installed: list[str], hostile: frozenset[str]
+    ) -> None:
         self.shell, self.inside, self.installed = shell, inside, installed
+        self.hostile = hostile
         self.begun = False
         inside.forbid_input()
         shell.user_ns.update(exit=_exit, quit=_exit)
@@ -100,7 +108,7 @@ class State:
             described = self.inside.describe(error, _generated)
         return described
 
-    def forks(self, hostile: list[str]) -> bool:
+    def forks(self) -> bool:
         """Whether a fork of this process works like it: on Linux, without threads, and without
         modules that have some of their own. On other systems the libraries that modules are built
         on may refuse one.
@@ -108,19 +116,25 @@ class State:
         return (
             sys.platform == "linux"
             and threading.active_count() == 1
-            and not any(name in sys.modules for name in hostile)
+            and not any(name in sys.modules for name in self.hostile)
         )
 
     def preload(self, modules: list[str]) -> bool:
         """Import those of `modules` that are installed, so that the program need not wait; whether
-        any was missing.
+        there are more now.
 
         Only from `site-packages`: a file of the user's or of a program may do anything when it
-        is imported, and must do it while the program runs. What the import prints is dropped.
+        is imported, and must do it while the program runs. None that would keep this process
+        from being forked. What the import prints is dropped.
         """
-        missing = [name for name in modules if name not in sys.modules]
+        missing = [
+            name
+            for name in modules
+            if name not in sys.modules and name.partition(".")[0] not in self.hostile
+        ]
         if not missing:
             return False
+        before = len(sys.modules)
         path, sys.path[:] = list(sys.path), self.installed
         try:
             with _silent():
@@ -132,7 +146,56 @@ class State:
         finally:
             sys.path[:] = path
             signal.signal(signal.SIGINT, signal.SIG_IGN)  # a module may have seen to it
-        return True
+        return len(sys.modules) != before
+
+    def forked(self) -> None:
+        """In a fork: what it is to have of its own. What is called at its end is what the program
+        asks for, and what these do for whoever uses them.
+        """
+        if "numpy.random" in sys.modules:
+            sys.modules["numpy.random"].seed()  # `random` does so by itself
+        atexit._clear()
+        for name, at_end in _AT_END:
+            if name in sys.modules:
+                atexit.register(getattr(sys.modules[name], at_end))
+        # The pages that any program writes to are this process's own from now on.
+        self.shell.run_cell("pass", store_history=False)
+
+    def finish(self) -> None:
+        """What a script does at its end, so that files it did not close are whole. Where threads
+        go on, what they use stays.
+        """
+        atexit._run_exitfuncs()
+        for name in ("last_type", "last_value", "last_traceback", "last_exc"):
+            sys.__dict__.pop(name, None)
+        if not _writes_to_files():
+            return  # what follows looks at all there is, and frees it
+        for each in gc.get_objects():
+            # Of a file in a cycle, the parts may be closed in any order, and what it holds be lost.
+            if isinstance(each, io.IOBase) and not each.closed:
+                with contextlib.suppress(Exception):
+                    each.flush()
+        if threading.active_count() == 1:
+            hook = self.shell.displayhook
+            hook._ = hook.__ = hook.___ = hook.exec_result = None
+            self.shell.last_execution_result = None
+            self.shell.history_manager.output_hist.clear()
+            self.shell.user_ns.clear()
+            gc.collect()
+
+
+def _writes_to_files() -> bool:
+    """Whether a file is open for writing."""
+    import fcntl
+    import stat
+
+    writing = os.O_WRONLY | os.O_RDWR
+    for name in os.listdir("/proc/self/fd" if sys.platform == "linux" else "/dev/fd"):
+        with contextlib.suppress(OSError):
+            regular = stat.S_ISREG(os.fstat(int(name)).st_mode)
+            if regular and fcntl.fcntl(int(name), fcntl.F_GETFL) & writing:
+                return True
+    return False
 
 
 def _is_installed(name: str) -> bool:

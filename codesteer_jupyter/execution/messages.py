@@ -14,7 +14,8 @@ from codesteer_jupyter.execution.untrusted import parsed
 
 __all__ = ["Damaged", "Inbox", "message"]
 
-_PORTION = 2**18  # bytes; a socket holds less, so nothing is left when its process is gone
+_PORTION = 2**18  # bytes
+_PORTIONS = 64  # more than a socket holds, whatever its size was made
 _SLACK = 2**16  # of a message beside the output it carries
 
 
@@ -40,18 +41,28 @@ class Inbox:
     def fileno(self) -> int:
         return self.socket.fileno()
 
-    def receive(self) -> None:
+    def receive(self, *, whole: bool = False) -> None:
         """Take in what has arrived, a portion at a time: who writes without end does not keep this
-        process here.
+        process here. `whole`: all there is; for when nothing more can come.
 
         Raises:
             Damaged: bytes that are no message, or more than any may hold.
         """
+        for _ in range(_PORTIONS if whole else 1):
+            if not self._portion():
+                break
+
+    def _portion(self) -> bool:
+        data = b""
         with contextlib.suppress(BlockingIOError, ConnectionError):
             data = self.socket.recv(_PORTION)
             if not data:  # closed: it would wake who waits for it again and again
                 asyncio.get_running_loop().remove_reader(self.socket)
-            self._got += data
+        self._got += data
+        self._split()
+        return bool(data)
+
+    def _split(self) -> None:
         while len(self._got) >= 4:
             size = int.from_bytes(self._got[:4], "big")
             if size > 8 * self._most + _SLACK:  # JSON may take 6 characters for one

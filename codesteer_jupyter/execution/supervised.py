@@ -181,8 +181,8 @@ class Supervised:
             with contextlib.suppress(psutil.Error):
                 if process.status() == psutil.STATUS_ZOMBIE:
                     continue
-                if process.pid in self._ours[1:]:
-                    continue  # the first process of its namespace, which is no part of it
+                if process.pid in self._without:
+                    continue
                 memory += process.memory_info().rss
                 count += process.pid not in self._ours
         return Usage(memory, max(0, count - self.workers))
@@ -191,12 +191,22 @@ class Supervised:
         """Bytes with pages shared between processes counted once, where the system says so."""
         total = 0
         for process in self._tree():
-            if process.pid in self._ours[1:]:
+            if process.pid in self._without:
                 continue
             with contextlib.suppress(psutil.Error):
-                full = process.memory_full_info()
-                total += getattr(full, "pss", 0) or full.rss
+                try:
+                    full = process.memory_full_info()
+                    total += getattr(full, "pss", 0) or full.rss
+                except psutil.AccessDenied:  # it made itself unreadable
+                    total += process.memory_info().rss
         return total
+
+    @property
+    def _without(self) -> tuple[int, ...]:
+        """Processes that are no part of what the program holds: the first one of its namespace,
+        and the command where that has others run the program.
+        """
+        return self._ours if self.workers else self._ours[1:]
 
     def sweep(self) -> bool:
         """Kill what the command started and left behind; whether there was anything. One that

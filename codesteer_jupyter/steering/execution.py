@@ -81,8 +81,8 @@ class Executor(Protocol):
 
     Two methods are optional: `async warm()`, called when the task model begins to answer, and
     `async prepare(code)`, called with pieces of its answer that may hold imports. So is the
-    attribute `reuses`: whether one process or kernel may run program after program, so that one
-    can change what the next computes. Programs that verify answers then get another executor of
+    attribute `reuses`: whether one program can change what the next computes, as where one process
+    runs both. Programs that verify answers then get another executor of
     the same kind. Without it, that is taken to be so.
     """
 

@@ -21,6 +21,7 @@ _UNIX, _INET, _INET6, _NETLINK = 1, 2, 10, 16
 _STREAM, _SEQPACKET, _KIND = 1, 5, 0xF
 # Every CLONE_NEW… flag; and CLONE_PARENT: such a process is a child of the one that asked for the
 # code, which would have to collect it.
+_SIGKILL = 9
 _NAMESPACES, _PARENT = 0x7E020080, 0x8000
 _O_ACCMODE, _O_TRUNC = 3, 0o1000
 # Calls that signal the process, or the thread of one, that their first argument names.
@@ -101,17 +102,17 @@ def policy(terms: Terms, machine: str = MACHINE) -> bytes:
     ]
     # Landlock lets a closed folder be watched, which tells the names in it.
     calls["inotify_add_watch"] = [Clause(_EACCES)]
-    calls["prctl"] = [Clause(FAKE, (Argument(0, "is", 1),))]  # PR_SET_PDEATHSIG stays as it is
+    # PR_SET_PDEATHSIG stays as it is; a fork, which begins without, sets it again.
+    calls["prctl"] = [Clause(FAKE, (Argument(0, "is", 1), Argument(1, "is not", _SIGKILL)))]
     calls.update(_sockets(terms.sockets))
+    calls.update(_others())
     if terms.hold_group:
         calls["setsid"] = calls["setpgid"] = [Clause(FAKE)]
     if not terms.own_ipc:
         calls.update({name: [Clause(_EPERM)] for name in _SYSTEM_V})
-    if not terms.own_pids:
-        calls.update(_others())
-        if not terms.scoped_signals:
-            calls.update(_signals(terms.protected))
-            calls["ioctl"] += _named(1, _SET_OWNER_IOCTLS)
+    if not terms.own_pids and not terms.scoped_signals:
+        calls.update(_signals(terms.protected))
+        calls["ioctl"] += _named(1, _SET_OWNER_IOCTLS)
     if not terms.truncation:
         calls.update(_truncation())
     return _assembled(calls, machine)
@@ -157,7 +158,9 @@ def _sockets(allowed: str) -> dict[str, list[Clause]]:
 
 
 def _others() -> dict[str, list[Clause]]:
-    """Without a pid namespace: no limits, priorities or processors of other processes."""
+    """No limits, priorities or processors of other processes. In a pid namespace those are still
+    the ones that began this one, and begin the next.
+    """
     someone = Argument(0, "is not", 0)
     # Thread libraries place and rank their own threads, which are "others" here, and some give
     # up where that fails.

@@ -136,7 +136,7 @@ class Asking:
         """The process that ran the harmless program, and the one that began it unless that is the
         asking one: it begins all.
         """
-        own, *above = str(ended["stdout"]).splitlines()
+        own, *above = str(ended.get("stdout")).splitlines() or [""]
         return {own, *(line for line in above if not line.startswith(f"{self.pid} "))}
 
     def effects(self) -> list[Effect]:
