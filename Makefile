@@ -6,7 +6,7 @@ TORCH ?= torch==2.13.0
 PIP = $(VENV)/bin/pip install --quiet --disable-pip-version-check
 export PYTHONPATH =
 
-.PHONY: demo lab test test-slow lint clean
+.PHONY: demo lab test suite test-slow lint clean
 
 demo: $(VENV)/.demo
 	$(VENV)/bin/python examples/demo.py
@@ -14,9 +14,12 @@ demo: $(VENV)/.demo
 lab: $(VENV)/.lab
 	$(VENV)/bin/jupyter lab --notebook-dir=examples
 
-# Lint, types, import contracts, tests. pytest ends with an error when it ran no test. How tests
-# share the cores: see tests/conftest.py.
-test: lint build/ipykernel-6.31
+# Lint, types, import contracts, and the tests beside them. pytest ends with an error when it ran no
+# test. How tests share the cores: see tests/conftest.py.
+test: $(VENV)/.dev
+	$(MAKE) --jobs=2 --output-sync=target lint suite
+
+suite: build/ipykernel-6.31
 	$(VENV)/bin/python -m pytest -m "not slow" --numprocesses=logical --dist=loadgroup
 
 test-slow: $(VENV)/.dev build/ipykernel-6.31

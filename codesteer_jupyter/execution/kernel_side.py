@@ -33,8 +33,6 @@ import threading
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
-_WIDGET = "application/vnd.jupyter.widget-view+json"
-
 
 def _load(name: str) -> Any:
     """A neighbouring file as a module. It is not on `sys.path`: its neighbours have names that
@@ -101,113 +99,6 @@ class Channel:
         self._socket.close()
 
 
-class Displays:
-    """Where displays of the program that runs now go."""
-
-    channel: Channel | None = None
-    most = 0
-
-    def show(self, kind: str, data: dict[str, Any], metadata: Any, display_id: Any = None) -> None:
-        """Tell of one; one that is larger than all output may be is only counted."""
-        flush()
-        plain = {mime: _plain(item) for mime, item in data.items() if mime != _WIDGET}
-        if not plain or self.channel is None:
-            return
-        if sum(len(item) for item in plain.values() if isinstance(item, str)) > self.most:
-            self.channel.tell("display", kind="too_large")
-        else:
-            self.channel.tell("display", kind=kind, data=plain, metadata=metadata, id=display_id)
-
-
-def _plain(item: Any) -> Any:
-    """Bytes (pictures) as base64 text, as nbformat wants them."""
-    if not isinstance(item, bytes):
-        return item
-    import base64
-
-    return base64.b64encode(item).decode()
-
-
-def flush() -> None:
-    """Hand on what was printed. The streams may be what the program put in their place."""
-    for stream in (sys.stdout, sys.stderr, sys.__stdout__, sys.__stderr__):
-        with contextlib.suppress(Exception):
-            stream.flush()  # type: ignore[union-attr]  # None is suppressed, too
-
-
-def make_shell(displays: Displays, folder: str) -> Any:
-    """An InteractiveShell with these displays, without history or profile."""
-    from IPython.core.displayhook import DisplayHook
-    from IPython.core.displaypub import DisplayPublisher
-    from IPython.core.interactiveshell import InteractiveShell
-    from traitlets import Type
-    from traitlets.config import Config
-
-    class Publisher(DisplayPublisher):
-        def publish(
-            self, data: Any, metadata: Any = None, *, transient: Any = None, **rest: Any
-        ) -> None:
-            kind = "update_display_data" if rest.get("update") else "display_data"
-            displays.show(kind, data, metadata, (transient or {}).get("display_id"))
-
-        def clear_output(self, wait: bool = False) -> None:
-            """What was shown stays in the record."""
-
-    class Hook(DisplayHook):
-        def write_output_prompt(self) -> None:
-            """The value alone is shown."""
-
-        def write_format_data(self, format_dict: Any, md_dict: Any = None) -> None:
-            displays.show("execute_result", format_dict, md_dict)
-
-    class Shell(InteractiveShell):
-        displayhook_class = Type(Hook)
-        display_pub_class = Type(Publisher)
-
-        # Exceptions are reported as data; IPython would print them in colours.
-        def showtraceback(self, *_: Any, **__: Any) -> None:
-            """Nothing is printed."""
-
-        def showsyntaxerror(self, *_: Any, **__: Any) -> None:
-            """Nothing is printed."""
-
-        def init_profile_dir(self, _: Any) -> None:
-            self.profile_dir = None
-
-    config = Config()
-    config.HistoryManager.enabled = False
-    config.HistoryManager.hist_file = ":memory:"
-    shell = Shell.instance(config=config, ipython_dir=folder)
-    # As in a script: a fresh loop, and its tasks end with the program.
-    shell.loop_runner = _run_coroutine
-    return shell
-
-
-def _run_coroutine(coroutine: Any) -> Any:
-    import asyncio
-
-    return asyncio.run(coroutine)
-
-
-def _stay_one(process: int, error: BaseException | None) -> None:
-    """A process that the program forked, and that came out of the program, ends here, as it would
-    at the end of a script.
-    """
-    if os.getpid() == process:
-        return
-    status = 0
-    if isinstance(error, SystemExit):
-        status = error.code if isinstance(error.code, int) else int(error.code is not None)
-    elif error is not None:
-        import traceback
-
-        status = 1
-        with contextlib.suppress(Exception):
-            traceback.print_exception(error)
-    flush()
-    os._exit(status)
-
-
 class Kernel:
     """What is asked of this process, once it is set up."""
 
@@ -217,8 +108,10 @@ class Kernel:
         inside.extend_path(setup["paths"])
         inside.do_without_sockets()
         self._control = control
-        self._displays = Displays()
-        self._shell = make_shell(self._displays, setup["folder"])
+        shell = _load("kernel_shell")
+        self._flush = shell.flush
+        self._displays = shell.Displays()
+        self._shell = shell.make_shell(self._displays, setup["folder"])
         state = _load("kernel_state")
         self._state = state.State(self._shell, inside, own, frozenset(setup["hostile"]))
         self._shared = _load("kernel_shared")
@@ -286,7 +179,7 @@ class Kernel:
         later ones. `held` are descriptors that it has no use for: it will be given its own.
         """
         gc.freeze()  # what is here now stays: the fork's collector need not touch, and so copy, it
-        flush()
+        self._flush()
         ours, theirs = socket.socketpair()
         parent = os.getpid()
         try:
@@ -311,7 +204,7 @@ class Kernel:
             channel.close()
             if request is not None:
                 self._program(request, *request.pop("descriptors"))
-                flush()
+                self._flush()
         finally:
             self._end(0)
 
@@ -319,7 +212,7 @@ class Kernel:
         self, request: dict[str, Any], mine: int, out: int, err: int, values: int | None = None
     ) -> None:
         """Run the program in this process."""
-        flush()
+        self._flush()
         for descriptor, stream in ((out, 1), (err, 2)):
             os.dup2(descriptor, stream)
             os.close(descriptor)
@@ -336,7 +229,7 @@ class Kernel:
             # What the program asked for may fail, or end the process; that is its own affair.
             with contextlib.suppress(Exception):
                 self._state.finish()
-        flush()
+        self._flush()
         channel.tell("result", error=described)
         channel.close()
 
@@ -351,9 +244,27 @@ class Kernel:
             error = caught
         with contextlib.suppress(KeyboardInterrupt):
             signal.signal(signal.SIGINT, signal.SIG_IGN)
-        _stay_one(process, error)
+        self._stay_one(process, error)
         described: dict[str, Any] | None = self._state.described(error)
         return described
+
+    def _stay_one(self, process: int, error: BaseException | None) -> None:
+        """A process that the program forked, and that came out of the program, ends here, as it
+        would at the end of a script.
+        """
+        if os.getpid() == process:
+            return
+        status = 0
+        if isinstance(error, SystemExit):
+            status = error.code if isinstance(error.code, int) else int(error.code is not None)
+        elif error is not None:
+            import traceback
+
+            status = 1
+            with contextlib.suppress(Exception):
+                traceback.print_exception(error)
+        self._flush()
+        os._exit(status)
 
 
 def end_with(parent: int) -> None:

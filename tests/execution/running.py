@@ -40,12 +40,13 @@ async def run(
 
 def processes() -> list[psutil.Process]:
     """What runs below this process, without the kernels that wait in the pool."""
-    waiting: set[int] = set()
-    for kernel in kernel_pool().spares:
+    waiting = {kernel.tree.pid for kernel in kernel_pool().spares}
+    found = []
+    for process in psutil.Process().children(recursive=True):
         with contextlib.suppress(psutil.NoSuchProcess):
-            supervisor = psutil.Process(kernel.tree.pid)
-            waiting |= {supervisor.pid, *(p.pid for p in supervisor.children(recursive=True))}
-    return [p for p in psutil.Process().children(recursive=True) if p.pid not in waiting]
+            if not waiting & {process.pid, *(parent.pid for parent in process.parents())}:
+                found.append(process)
+    return found
 
 
 def expected_isolation(*without: str) -> tuple[str, ...]:

@@ -16,7 +16,9 @@ from codesteer_jupyter.steering.execution import Limits
 __all__ = ["Sampler", "marked"]
 
 _TICK = 0.025
-_LASTS = 1.5  # seconds that a bound must be passed: what is ended sooner was stopped
+# Seconds that a bound must be passed: what is ended sooner was stopped. On a busy machine it takes
+# longer than a second to see it.
+_LASTS = 2.5
 _OVER = 1.15
 _LATE = 2.0  # seconds after the end of the time that a process may take to be ended
 _OBJECTS = ("io_uring", "bpf-map", "perf_event", "userfaultfd", "fanotify")

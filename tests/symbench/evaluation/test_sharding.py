@@ -68,6 +68,7 @@ def kill_one_worker(folder: Path, killed: list[int]) -> None:
 
 # Every worker imports Inspect anew, which takes long on busy cores.
 @pytest.mark.timeout(600)
+@pytest.mark.slow
 def test_a_killed_worker_loses_nothing(tmp_path: Path) -> None:
     pytest.importorskip("ray", reason="the extra [ray] is not installed")
     plan = plan_of(tmp_path, delay=0.03)

@@ -91,7 +91,7 @@ ATTEMPTS = (
 def work():
     mark(NONCE)
     held = [bytearray(b"x") * (10 * 2**20) for _ in range(40)]
-    hold(2.4)
+    hold(3.6)
 apart(work)
 """,
         {"memory": 200 * MIB},
@@ -103,7 +103,7 @@ apart(work)
 def part():
     mark(NONCE)
     held = bytearray(b"x") * (40 * 2**20)
-    hold(2.4)
+    hold(3.6)
 children = []
 for _ in range(10):
     child = os.fork()
@@ -130,7 +130,7 @@ def work():
     import mmap
     pages = mmap.mmap(held, 0)
     sum(pages[at] for at in range(0, len(pages), 4096))
-    hold(2.4)
+    hold(3.6)
 apart(work)
 """,
         {"memory": 200 * MIB},
@@ -145,7 +145,7 @@ for _ in range(40):
     if child == 0:
         try:
             mark(NONCE)
-            hold(2.4)
+            hold(3.6)
         finally:
             os._exit(0)
     children.append(child)
@@ -164,11 +164,11 @@ def work():
             try:
                 os.setsid()
                 mark(NONCE)
-                hold(2.4)
+                hold(3.6)
             finally:
                 os._exit(0)
 apart(work)
-hold(2.4)
+hold(3.6)
 """,
         {"processes": 12},
     ),
