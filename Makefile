@@ -17,7 +17,7 @@ lab: $(VENV)/.lab
 # Lint, types, import contracts, and the tests beside them. pytest ends with an error when it ran no
 # test. How tests share the cores: see tests/conftest.py.
 test: $(VENV)/.dev
-	$(MAKE) --jobs=2 --output-sync=target lint suite
+	$(MAKE) --jobs=2 lint suite
 
 suite: build/ipykernel-6.31
 	$(VENV)/bin/python -m pytest -m "not slow" --numprocesses=logical --dist=loadgroup

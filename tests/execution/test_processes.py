@@ -286,6 +286,7 @@ async def test_what_cannot_be_forked_is_not_imported_ahead(
     kernel = child._kernel
     assert (await run(child, loaded)).stdout == "False\n"
     assert child._kernel is kernel
+    await child.close()
     close_pool()
 
 
@@ -322,11 +323,15 @@ async def test_where_a_fork_would_not_work_a_kernel_serves_one_program(
     for _ in range(2):
         assert (await run(child, f"{look}; sys.mark = 1")).stdout == "False True\n"
         assert child._kernel is None
+    await child.close()  # so that it starts no other kernel under this name
     close_pool()
 
 
 async def test_nothing_of_a_kernel_is_open_to_its_programs(child: ChildExecutor) -> None:
-    """Its socket is not in a program, and is not to be had from it."""
+    """Its socket is not in a program, and is not to be had from it. A kernel that has imported
+    nothing: some modules have sockets of their own.
+    """
+    close_pool()
     look = (
         "import os, stat\n"
         "for pid in ('self', os.getppid()):\n"
