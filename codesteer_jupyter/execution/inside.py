@@ -7,6 +7,7 @@ standard library only and nothing of this package.
 from __future__ import annotations
 
 import builtins
+import functools
 import importlib.util
 import linecache
 import os
@@ -25,6 +26,7 @@ __all__ = [
     "extend_path",
     "load_values",
     "no_input",
+    "ready",
 ]
 
 PROGRAM = "<program>"
@@ -60,6 +62,11 @@ def load_values(names: Sequence[str], descriptor: int | None) -> dict[str, Any]:
     return values
 
 
+def ready() -> None:
+    """Have at hand what `apply_limits` needs."""
+    _load("confinement/rlimits.py").data_size()
+
+
 def apply_limits(
     memory: int, file: int, processes: int | None = None, *, wanted: bool
 ) -> list[str]:
@@ -82,6 +89,7 @@ def do_without_sockets() -> None:
     _load("without_sockets.py").install()
 
 
+@functools.cache
 def _load(name: str) -> Any:
     path = os.path.join(os.path.dirname(os.path.abspath(__file__)), name)
     spec = importlib.util.spec_from_file_location(

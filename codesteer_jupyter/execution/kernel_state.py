@@ -66,6 +66,7 @@ class State:
         self.hostile = hostile
         self.begun = False
         inside.forbid_input()
+        inside.ready()
         shell.user_ns.update(exit=_exit, quit=_exit)
         sys.path.insert(0, "")  # the folder of the program first, as for any script
         sys.argv[:] = [""]
@@ -159,7 +160,8 @@ class State:
             if name in sys.modules:
                 atexit.register(getattr(sys.modules[name], at_end))
         # The pages that any program writes to are this process's own from now on.
-        self.shell.run_cell("pass", store_history=False)
+        self.shell.run_cell("import sys\nprint(end='')", store_history=False)
+        self.shell.user_ns.pop("sys", None)
 
     def finish(self) -> None:
         """What a script does at its end, so that files it did not close are whole. Where threads
